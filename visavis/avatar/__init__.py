@@ -1,0 +1,1 @@
+"""Avatars: the pack format, the studio that bakes packs, and the compositor that draws them."""

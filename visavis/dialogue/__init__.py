@@ -1,0 +1,1 @@
+"""Dialogue: what the digital human answers."""

@@ -1,0 +1,1 @@
+"""Dispatch: where a job runs."""

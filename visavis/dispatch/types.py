@@ -1,0 +1,75 @@
+"""The dispatcher interface: the control plane's only way to the media plane."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from visavis.session.spec import FinishReason, JobEvent, JobSpec, SessionCommand, Signal, SignalReply
+
+
+class DispatchError(Exception):
+    """Base of what a dispatcher raises."""
+
+
+class NoCapacity(DispatchError):
+    """Every worker is full (or none is ready)."""
+
+
+class JobNotRunning(DispatchError):
+    """No worker holds this job."""
+
+
+class SignalRefused(DispatchError):
+    """The worker refused the offer or candidate; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerInfo:
+    """One worker as the operator sees it. state: starting, ready, draining, dead."""
+
+    name: str
+    pid: int
+    state: str
+    jobs: int
+    capacity: int
+    rss_bytes: int = 0
+
+
+class Dispatcher(Protocol):
+    """Starts jobs on workers. All methods are coroutines of the API process's event loop."""
+
+    async def open(self) -> None:
+        """Start the workers; returns at once, ``ready()`` tells when the first can take a job."""
+        ...
+
+    async def close(self, grace_s: float = 8.0) -> None:
+        """Stop all jobs and workers within ``grace_s``; kills what does not end."""
+        ...
+
+    async def ready(self) -> None:
+        """Wait until every worker that was asked for has loaded its models."""
+        ...
+
+    async def start(self, spec: JobSpec) -> None:
+        """Place the job on the least loaded worker. Raises NoCapacity."""
+        ...
+
+    async def signal(self, job_id: str, signal: Signal) -> SignalReply:
+        """Raises JobNotRunning, SignalRefused."""
+        ...
+
+    async def command(self, job_id: str, command: SessionCommand) -> None:
+        """Raises JobNotRunning."""
+        ...
+
+    async def stop(self, job_id: str, reason: FinishReason = "NORMAL") -> None:
+        """Ask the job to end; a FinishedEvent follows. Raises JobNotRunning."""
+        ...
+
+    def events(self) -> AsyncIterator[JobEvent]:
+        """One stream of what all jobs tell. A worker's death comes as FinishedEvent(FAILED) of each of its jobs."""
+        ...
+
+    def workers(self) -> list[WorkerInfo]: ...

@@ -1,0 +1,219 @@
+"""What a worker must know to run a job, and what it tells about it. Plain JSON: it crosses process borders."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class ChatState(IntEnum):
+    """The published ``chat_state``."""
+
+    WAITING_LINK = 0
+    CLOSING = 1
+    LINKED = 2
+    ASLEEP = 3
+    FALLING_ASLEEP = 4
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class RtcUser(_Model):
+    user_type: Literal["CAPTURE", "ANIMATION", "RENDER", "PLAYER", "INFERENCE_USER", "END_USER"]
+    user_id: str
+
+
+class VoiceSpec(_Model):
+    """One entry of the room's voice list. ``language`` None: any language the voice speaks."""
+
+    voice_id: str = "default"
+    language: Literal["en", "zh"] | None = None
+    speed: int = 100
+    pitch: int = 100
+    volume: int = 140
+
+
+class VideoSpec(_Model):
+    """The picture: the stage is drawn at ``stage_width`` x ``stage_height``; CROP keeps width x height from (dx, dy)."""
+
+    width: int = 720
+    height: int = 1280
+    clip_mode: Literal["RESIZE", "CROP"] = "RESIZE"
+    dx: int = 0
+    dy: int = 0
+    fps: int = 25
+    bitrate_kbps: int = 2500
+
+
+class BackgroundSpec(_Model):
+    """``color``: #RRGGBB. ``image``: path of a picture file that the worker can read."""
+
+    kind: Literal["COLOR", "IMAGE"] = "COLOR"
+    color: str = "#D9E1E8"
+    image: str | None = None
+
+
+class LlmSpec(_Model):
+    """A language model behind HTTP. protocol "openai": ``url`` is the base URL or the .../chat/completions URL;
+    "metastudio": the published third-party model callback (signed query)."""
+
+    protocol: Literal["openai", "metastudio"] = "openai"
+    url: str
+    model: str = ""
+    api_key: str = Field(default="", repr=False)
+    app_id: str = ""
+    stream: bool = True
+    chat_rounds: int = 5
+    system_prompt: str = ""
+
+
+class RobotSpec(_Model):
+    robot_id: str | None = None
+    name: str = ""
+    app_type: int = 7
+    tail_silence_ms: int = 500
+    llm: LlmSpec | None = None
+    knowledge: list[str] = Field(default_factory=list, description="paths of knowledge files; empty: the shipped one")
+
+
+class IceServer(_Model):
+    urls: list[str]
+    username: str | None = None
+    credential: str | None = Field(default=None, repr=False)
+
+
+class JobSpec(_Model):
+    """Everything a worker needs to run one job."""
+
+    job_id: str
+    project_id: str
+    room_id: str
+    request_id: str = ""
+    rtc_room_id: str
+    users: list[RtcUser]
+    avatar_id: str = "default"
+    voices: list[VoiceSpec] = Field(default_factory=lambda: [VoiceSpec()])
+    video: VideoSpec = VideoSpec()
+    background: BackgroundSpec = BackgroundSpec()
+    robot: RobotSpec = RobotSpec()
+    language: Literal["en", "zh"] | None = Field(default=None, description="None: detect per turn")
+    default_language: Literal["en", "zh"] = "zh"
+    subtitles: bool = True
+    sleep_after_s: float = Field(default=60.0, description="quiet seconds before the digital human falls asleep")
+    sleep_warning_s: float = Field(default=10.0, description="length of FALLING_ASLEEP before that")
+    exit_mute_threshold_s: float = Field(default=0.0, description="quiet seconds before the job ends; 0: never")
+    exit_warning_s: float = Field(default=10.0, description="the client is warned this long before the end")
+    ice_servers: list[IceServer] = Field(default_factory=list)
+
+
+# --- requests to a running job -------------------------------------------------------------------
+
+
+class Candidate(_Model):
+    candidate: str
+    sdp_mid: str | None = None
+    sdp_mline_index: int | None = None
+
+
+class OfferSignal(_Model):
+    """An SDP offer of END_USER (SmallWebRTC) or PLAYER (WHEP). ``pc_id`` set: renegotiate that peer."""
+
+    kind: Literal["offer"] = "offer"
+    user: RtcUser
+    sdp: str
+    pc_id: str | None = None
+    restart_pc: bool = False
+
+
+class CandidatesSignal(_Model):
+    kind: Literal["candidates"] = "candidates"
+    user: RtcUser
+    pc_id: str
+    candidates: list[Candidate]
+
+
+class LeaveSignal(_Model):
+    kind: Literal["leave"] = "leave"
+    user: RtcUser
+    pc_id: str
+
+
+Signal = Annotated[OfferSignal | CandidatesSignal | LeaveSignal, Field(discriminator="kind")]
+
+
+class SignalReply(_Model):
+    """``sdp`` is the answer, of an offer."""
+
+    pc_id: str
+    sdp: str | None = None
+
+
+class SessionCommand(_Model):
+    """interrupt: stop speaking; wake / sleep; say: speak ``text``; ask: answer ``text`` as if it had been asked aloud."""
+
+    kind: Literal["interrupt", "wake", "sleep", "say", "ask"]
+    text: str = ""
+
+
+# --- what a running job tells ---------------------------------------------------------------------
+
+FinishReason = Literal["NORMAL", "MUTE_TIMEOUT", "CANCELED", "FAILED"]
+
+
+class HeldEvent(_Model):
+    """A worker holds the job (WAITING -> PROCESSING)."""
+
+    kind: Literal["held"] = "held"
+    job_id: str
+    worker: str
+
+
+class HeartbeatEvent(_Model):
+    """Sent every few seconds while the job runs. ``stats``: counters of the session (frames, late_frames, viewers...)."""
+
+    kind: Literal["heartbeat"] = "heartbeat"
+    job_id: str
+    stats: dict[str, float] = Field(default_factory=dict)
+
+
+class ChatStateEvent(_Model):
+    kind: Literal["chat_state"] = "chat_state"
+    job_id: str
+    chat_state: ChatState
+
+
+class TurnEvent(_Model):
+    """One question and answer with its latency split, seconds since the person's speech ended.
+
+    stages, in order: endpoint (silence waited), recognise, answer (first sentence), speak (first sound), play (first sample out).
+    """
+
+    kind: Literal["turn"] = "turn"
+    job_id: str
+    chat_id: str
+    heard: str
+    answered: str
+    language: str
+    interrupted: bool = False
+    stages: dict[str, float] = Field(default_factory=dict)
+
+
+class FinishedEvent(_Model):
+    """The job is over and nothing of it lives on in its worker."""
+
+    kind: Literal["finished"] = "finished"
+    job_id: str
+    reason: FinishReason
+    error_code: str = ""
+    error_msg: str = ""
+
+
+JobEvent = Annotated[
+    HeldEvent | HeartbeatEvent | ChatStateEvent | TurnEvent | FinishedEvent, Field(discriminator="kind")
+]
+
+Stats = dict[str, Any]

@@ -1,0 +1,84 @@
+"""Every setting of the server, in one typed place.
+
+Each setting is an environment variable ``VISAVIS_<NAME>``; each flag of ``visavis serve`` sets one.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Settings of the server and its workers. Durations are seconds."""
+
+    model_config = SettingsConfigDict(env_prefix="VISAVIS_", extra="ignore")
+
+    host: str = Field("127.0.0.1", description="address the HTTP server listens on")
+    port: int = Field(8080, ge=0, le=65535, description="port of the HTTP server; 0: any free one")
+    data: Path = Field(Path("data"), description="folder of the database, keys, caches and uploads")
+    database_url: str = Field("", description="SQLAlchemy URL; empty: SQLite in the data folder")
+    models: Path | None = Field(None, description="local folder of model files; empty: a cache in the user's home")
+    public_address: str = Field("", description="host:port that clients use; empty: host and port as served")
+    tls_cert: Path | None = Field(None, description="PEM certificate chain")
+    tls_key: Path | None = Field(None, description="PEM private key")
+    tls: str = Field("", pattern="^(|self)$", description="'self': serve HTTPS with a self-signed certificate")
+
+    workers: int = Field(2, ge=1, le=64, description="warm worker processes")
+    sessions_per_worker: int = Field(2, ge=1, le=64, description="jobs one worker may hold")
+    heartbeat_s: float = Field(2.0, gt=0, description="interval of a running job's heartbeats")
+    worker_timeout_s: float = Field(4.0, gt=0, description="a worker silent for so long counts as dead")
+
+    udp_ports: str = Field("", pattern=r"^(|\d+-\d+)$", description="UDP port range of the media, e.g. 20000-20063")
+    public_ip: str = Field("", description="public address of the media ports behind a 1:1 NAT")
+    stun_urls: list[str] = Field(default_factory=list, description="STUN servers, JSON list")
+    turn_urls: list[str] = Field(default_factory=list, description="TURN servers, JSON list")
+    turn_secret: str = Field("", repr=False, description="shared secret of the TURN servers' REST credentials")
+    turn_ttl_s: int = Field(7200, ge=60, description="lifetime of TURN credentials")
+    rtc_token_ttl_s: int = Field(7200, ge=60, le=43200, description="lifetime of RTC tokens")
+    link_timeout_s: float = Field(300.0, gt=0, description="a job nobody links to ends after so long")
+
+    sleep_after_s: float = Field(60.0, gt=0, description="quiet time before the digital human falls asleep")
+    sleep_warning_s: float = Field(10.0, gt=0, description="how long it announces that it falls asleep")
+    exit_warning_s: float = Field(10.0, gt=0, description="warning before a mute time-out ends the job")
+
+    recogniser: str = Field("whisper", description="entry point of the recogniser")
+    synthesiser: str = Field("embedded", description="entry point of the synthesiser")
+    whisper_threads: int = Field(2, ge=1, description="threads of one recognition")
+    kokoro_threads: int = Field(1, ge=1, description="threads of the Mandarin synthesiser; more may cost frames")
+    stt_service: str = Field("", description="a Pipecat STT service instead, 'module:Class'")
+    stt_options: dict[str, Any] = Field(default_factory=dict, repr=False, description="its arguments, JSON")
+    tts_service: str = Field("", description="a Pipecat TTS service instead, 'module:Class'")
+    tts_options: dict[str, Any] = Field(default_factory=dict, repr=False, description="its arguments, JSON")
+
+    answer_threshold: float = Field(0.50, ge=0, le=1, description="similarity from which a stored answer is spoken")
+    clarify_threshold: float = Field(0.38, ge=0, le=1, description="similarity from which it asks which was meant")
+
+    log_level: str = Field("INFO", description="DEBUG, INFO, WARNING, ERROR")
+    log_format: str = Field("json", pattern="^(json|text)$", description="json or text")
+    secret_key: str = Field("", repr=False, description="key of stored secrets; empty: a key file in the data folder")
+    metrics_token: str = Field("", repr=False, description="bearer token of /metrics; empty: loopback clients only")
+
+    @cached_property
+    def udp_port_range(self) -> tuple[int, int] | None:
+        """The UDP port range, both ends included; None: any."""
+        if not self.udp_ports:
+            return None
+        low, high = (int(part) for part in self.udp_ports.split("-"))
+        if not 1024 <= low <= high <= 65535:
+            raise ValueError(f"udp_ports {self.udp_ports!r}: wanted 1024 <= low <= high <= 65535")
+        return low, high
+
+    @property
+    def sqlalchemy_url(self) -> str:
+        """The database's URL."""
+        return self.database_url or f"sqlite+aiosqlite:///{(self.data / 'visavis.sqlite3').resolve()}"
+
+    @property
+    def models_dir(self) -> Path:
+        """The folder of assembled models."""
+        return self.models or Path.home() / ".cache" / "visavis" / "models"

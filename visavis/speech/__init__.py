@@ -1,0 +1,1 @@
+"""Speech: recognisers, synthesisers, voice activity, text normalisation and the models behind them."""

@@ -1,0 +1,109 @@
+"""Interfaces of the speech engines. One fake of each lives in ``tests/speech/fakes.py``.
+
+Sound is mono int16 PCM everywhere at this border; each engine states its own sample rate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Pcm = npt.NDArray[np.int16]
+Language = Literal["en", "zh"]
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """What was heard. ``confidence`` 0..1; ``text`` is empty when nothing intelligible was said."""
+
+    text: str
+    language: Language
+    confidence: float
+    audio_seconds: float = 0.0
+    compute_seconds: float = 0.0
+
+
+class Recogniser(Protocol):
+    """Turns one utterance into text. Thread-safe; the models behind it are shared by all sessions of a worker."""
+
+    @property
+    def sample_rate(self) -> int: ...
+
+    async def transcribe(self, pcm: Pcm, language: Language | None = None) -> Transcript:
+        """Recognise one utterance (mono int16 at ``sample_rate``). ``language`` None: detect it. Cancellable."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PhonemeTiming:
+    """One phoneme (IPA, as the engine's vocabulary writes it; "" is silence): seconds from the start of its sentence."""
+
+    phoneme: str
+    start: float
+    end: float
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceSettings:
+    """Published meaning: speed 50..200 (100 normal), pitch 50..200 (100), volume 90..240 (140)."""
+
+    speed: int = 100
+    pitch: int = 100
+    volume: int = 140
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """A voice that can be named by ``id`` (``voice_asset_id`` in the contract)."""
+
+    id: str
+    name: str
+    languages: tuple[Language, ...]
+    sex: Literal["female", "male"]
+    engine: str
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechChunk:
+    """A piece of synthesised speech, about 40 ms .. one clause long.
+
+    ``pcm`` is mono int16 at the synthesiser's sample rate, ``start`` its offset in the sentence in seconds,
+    ``phonemes`` those of the sentence that start within this chunk (all of them may come with the first chunk).
+    """
+
+    pcm: Pcm
+    start: float
+    phonemes: Sequence[PhonemeTiming] = field(default_factory=tuple)
+
+
+class Synthesiser(Protocol):
+    """Speaks one sentence. Thread-safe; shared by all sessions of a worker."""
+
+    @property
+    def sample_rate(self) -> int: ...
+
+    def voices(self) -> Sequence[Voice]: ...
+
+    def say(
+        self, text: str, voice: str, language: Language, settings: VoiceSettings = VoiceSettings()
+    ) -> AsyncIterator[SpeechChunk]:
+        """Synthesise ``text`` (one sentence). Closing the iterator cancels the work at the next chunk."""
+        ...
+
+
+class VoiceActivity(Protocol):
+    """Frame-wise speech probability; stateful, one per session."""
+
+    @property
+    def sample_rate(self) -> int: ...
+
+    @property
+    def frame_samples(self) -> int: ...
+
+    def probability(self, frame: Pcm) -> float: ...
+
+    def reset(self) -> None: ...
