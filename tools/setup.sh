@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# Set up visavis on a fresh Debian or Ubuntu machine: system packages, .venv, locked Python packages, models.
+# Idempotent and quiet: a second run returns in well under a second. `tools/setup.sh tests` adds what the tests need.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+want=${1:-runtime}
+venv=.venv
+python=${PYTHON:-python3}
+
+say() { printf '\033[2m· %s\033[0m\n' "$*"; }
+
+as_root() {
+  if [ "$(id -u)" = 0 ]; then "$@"
+  elif command -v sudo >/dev/null; then sudo "$@"
+  else echo "visavis needs the Debian packages: ${missing[*]}. Install them as root: apt-get install ${missing[*]}" >&2; exit 1
+  fi
+}
+
+need_packages() {
+  missing=()
+  for package in "$@"; do
+    dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+  done
+  [ ${#missing[@]} = 0 ] && return 0
+  say "installing Debian packages: ${missing[*]}"
+  export DEBIAN_FRONTEND=noninteractive
+  as_root apt-get update -qq
+  as_root apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+if ! command -v "$python" >/dev/null || ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
+  need_packages python3 python3-venv
+  python=python3
+fi
+if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
+  echo "visavis needs Python 3.11 or newer; $python is $("$python" -V 2>&1). Set PYTHON=/path/to/python3.11" >&2
+  exit 1
+fi
+if [ "$want" = tests ]; then
+  # chromium: the page's tests; coturn: the relay's; fonts: Chinese in screenshots.
+  need_packages chromium coturn fonts-noto-cjk
+fi
+
+lock=requirements/runtime.txt
+[ "$want" = tests ] && lock=requirements/dev.txt
+stamp=$venv/.installed-$want
+sum=$(cat "$lock" pyproject.toml | sha256sum | cut -c1-64)
+if [ ! -x $venv/bin/python ]; then
+  say "creating $venv with $("$python" -V)"
+  "$python" -m venv $venv
+fi
+if [ "$(cat "$stamp" 2>/dev/null || true)" != "$sum" ]; then
+  say "installing Python packages from $lock (about two minutes the first time)"
+  $venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r "$lock"
+  $venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+  echo "$sum" > "$stamp"
+fi
+$venv/bin/visavis models assemble --quiet

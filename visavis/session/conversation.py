@@ -1,0 +1,148 @@
+"""The conversation pipeline: Pipecat from the microphone to the stage.
+
+microphone -> voice activity -> recognition -> turn strategy -> answerer -> synthesis -> stage
+
+Sound from the microphone ends at recognition (``audio_passthrough`` off); synthesised sound is born one processor before the stage. No
+other processor sees audio: a hop costs about 0.09 ms per frame.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from pipecat.audio.vad.silero import SileroVADAnalyzer
+from pipecat.audio.vad.vad_analyzer import VADParams
+from pipecat.frames.frames import InputAudioRawFrame, InterruptionFrame
+from pipecat.pipeline.pipeline import Pipeline
+from pipecat.pipeline.worker import PipelineParams, PipelineWorker
+from pipecat.processors.audio.vad_processor import VADProcessor
+from pipecat.turns.user_start import VADUserTurnStartStrategy
+from pipecat.turns.user_stop import SpeechTimeoutUserTurnStopStrategy
+from pipecat.turns.user_turn_processor import UserTurnProcessor
+from pipecat.turns.user_turn_strategies import UserTurnStrategies
+from pipecat.workers.runner import WorkerRunner
+
+from visavis.dialogue.types import Dialogue
+from visavis.session.processors import Answerer, AskFrame, ConversationListener, SayFrame, Script, StageSink
+from visavis.session.script import Utterance
+from visavis.session.services import EmbeddedRecogniser, STTService, TTSService
+from visavis.session.stage import Stage
+from visavis.speech.types import Language
+
+MICROPHONE_RATE = 16_000
+VAD_START_S = 0.2
+VAD_STOP_S = 0.2
+TURN_GIVE_UP_S = 3.0
+"""A turn in which nothing intelligible is heard ends after so long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The exchangeable parts of a conversation."""
+
+    recognition: STTService
+    dialogue: Dialogue
+    synthesis: TTSService
+
+
+class Conversation:
+    """One conversation. ``run()`` lives until cancelled; the other methods feed it."""
+
+    def __init__(
+        self,
+        parts: Parts,
+        stage: Stage,
+        listener: ConversationListener,
+        *,
+        tail_silence_s: float,
+        default_language: Language,
+        user_id: str,
+        session_id: str,
+    ) -> None:
+        self._recognition = parts.recognition
+        self._script = Script()
+        self._answerer = Answerer(
+            parts.dialogue,
+            self._script,
+            listener,
+            default_language=default_language,
+            user_id=user_id,
+            session_id=session_id,
+        )
+        self._sink = StageSink(stage, self._script)
+        detector = VADProcessor(
+            vad_analyzer=SileroVADAnalyzer(params=VADParams(start_secs=VAD_START_S, stop_secs=VAD_STOP_S))
+        )
+        turns = UserTurnProcessor(
+            user_turn_strategies=UserTurnStrategies(
+                start=[VADUserTurnStartStrategy()],
+                # The detector has already waited VAD_STOP_S of the silence that ends a turn.
+                stop=[
+                    SpeechTimeoutUserTurnStopStrategy(user_speech_timeout=max(0.0, tail_silence_s - VAD_STOP_S)),
+                ],
+            ),
+            user_turn_stop_timeout=TURN_GIVE_UP_S,
+        )
+        self._worker = PipelineWorker(
+            Pipeline([detector, parts.recognition, turns, self._answerer, parts.synthesis, self._sink]),
+            params=PipelineParams(audio_in_sample_rate=MICROPHONE_RATE, audio_out_sample_rate=24_000),
+            cancel_on_idle_timeout=False,
+            idle_timeout_secs=None,
+            enable_rtvi=False,
+            enable_turn_tracking=False,
+            check_dangling_tasks=False,
+        )
+        self._started = asyncio.Event()
+        self._worker.add_event_handler("on_pipeline_started", self._on_started)
+
+    async def _on_started(self, *_: object) -> None:
+        self._started.set()
+
+    async def run(self) -> None:
+        """Run the pipeline until cancelled."""
+        runner = WorkerRunner(handle_sigint=False, handle_sigterm=False, check_dangling_tasks=False)
+        await runner.add_workers(self._worker)
+        try:
+            await runner.run()
+        finally:
+            if not self._worker.has_finished():
+                await runner.cancel()
+
+    async def ready(self) -> None:
+        """Wait until the pipeline takes frames."""
+        await self._started.wait()
+
+    async def hear(self, pcm: bytes) -> None:
+        """Sound of the microphone: mono int16 at 16 kHz."""
+        await self._worker.queue_frame(InputAudioRawFrame(audio=pcm, sample_rate=MICROPHONE_RATE, num_channels=1))
+
+    async def ask(self, text: str) -> None:
+        """A typed question; what is being said is cut."""
+        await self.interrupt()
+        await self._worker.queue_frame(AskFrame(text=text))
+
+    async def say(self, text: str) -> None:
+        """Speak ``text`` as it is; what is being said is cut."""
+        await self.interrupt()
+        await self._worker.queue_frame(SayFrame(text=text))
+
+    async def interrupt(self) -> None:
+        """Silence the digital human: voice, lips and everything still on its way."""
+        await self._worker.queue_frame(InterruptionFrame())
+
+    async def speaking_changed(self, speaking: bool) -> None:
+        await self._sink.speaking_changed(speaking)
+
+    def utterance_started(self, utterance: Utterance) -> None:
+        """The first sample of an utterance goes out."""
+        self._script.sounding(utterance)
+
+    def utterance_ended(self) -> None:
+        """Sound of an utterance is over; perhaps the turn is, too."""
+        self._answerer.settle()
+
+    def set_language(self, language: Language | None) -> None:
+        """Expect ``language`` from now on (None: detect it)."""
+        if isinstance(self._recognition, EmbeddedRecogniser):
+            self._recognition.language = language

@@ -1,0 +1,92 @@
+"""The sessions of one worker process and the models they share."""
+
+from __future__ import annotations
+
+import asyncio
+
+from visavis.errors import VisavisError
+from visavis.rtc.room import SdpRefused
+from visavis.session.engines import Engines
+from visavis.session.session import Session
+from visavis.session.spec import (
+    CandidatesSignal,
+    FinishReason,
+    JobSpec,
+    LeaveSignal,
+    OfferSignal,
+    SessionCommand,
+    Signal,
+    SignalReply,
+)
+from visavis.session.types import Emit, SignalRefusedBySession
+from visavis.settings import Settings
+
+
+class Host:
+    """Implements :class:`~visavis.session.types.SessionHost`."""
+
+    def __init__(self, settings: Settings, emit: Emit) -> None:
+        self._settings, self._emit = settings, emit
+        self._engines: Engines | None = None
+        self._sessions: dict[str, Session] = {}
+
+    async def load(self) -> None:
+        """Load the models (seconds)."""
+        self._engines = await Engines.load(self._settings)
+
+    async def start(self, spec: JobSpec) -> None:
+        if self._engines is None:
+            raise VisavisError("the models are not loaded")
+        session = Session(spec, self._engines, self._emit)
+        await session.open()
+        self._sessions[spec.job_id] = session
+        assert session.task is not None
+        session.task.add_done_callback(lambda _: self._sessions.pop(spec.job_id, None))
+
+    async def signal(self, job_id: str, signal: Signal) -> SignalReply:
+        room = self._session(job_id).room
+        user = signal.user
+        try:
+            match signal:
+                case OfferSignal():
+                    pc_id, sdp = await room.offer(user.user_type, user.user_id, signal.sdp, signal.pc_id, signal.restart_pc)
+                    return SignalReply(pc_id=pc_id, sdp=sdp)
+                case CandidatesSignal():
+                    await room.candidates(
+                        signal.pc_id, user.user_id, [(c.candidate, c.sdp_mid, c.sdp_mline_index) for c in signal.candidates]
+                    )
+                case LeaveSignal():
+                    await room.leave(signal.pc_id, user.user_id)
+        except SdpRefused as error:
+            raise SignalRefusedBySession(str(error)) from error
+        return SignalReply(pc_id=signal.pc_id)
+
+    async def command(self, job_id: str, command: SessionCommand) -> None:
+        await self._session(job_id).command(command)
+
+    async def stop(self, job_id: str, reason: FinishReason) -> None:
+        session = self._session(job_id)
+        session.finish(reason)
+        await session.done.wait()
+
+    def stats(self, job_id: str) -> dict[str, float]:
+        session = self._sessions.get(job_id)
+        return session.stats() if session else {}
+
+    async def close(self) -> None:
+        for session in list(self._sessions.values()):
+            session.finish("NORMAL")
+        await asyncio.gather(*(session.done.wait() for session in list(self._sessions.values())))
+        if self._engines is not None:
+            await self._engines.close()
+
+    def _session(self, job_id: str) -> Session:
+        try:
+            return self._sessions[job_id]
+        except KeyError:
+            raise SignalRefusedBySession("no such job here") from None
+
+
+def create_host(settings: Settings, emit: Emit) -> Host:
+    """Build the host of a worker process."""
+    return Host(settings, emit)

@@ -1,0 +1,149 @@
+"""Our speech engines as Pipecat services, and Pipecat's own services by name."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from pipecat.frames.frames import ErrorFrame, Frame, TranscriptionFrame, TTSAudioRawFrame
+from pipecat.processors.frame_processor import FrameProcessorSetup
+from pipecat.services.settings import STTSettings, TTSSettings
+from pipecat.services.stt_service import SegmentedSTTService, STTService
+from pipecat.services.tts_service import TTSService
+from pipecat.transcriptions.language import Language as PipecatLanguage
+from pipecat.utils.time import time_now_iso8601
+
+from visavis import log
+from visavis.errors import VisavisError
+from visavis.session.spec import VoiceSpec
+from visavis.speech.types import Language, PhonemeTiming, Recogniser, Synthesiser, VoiceSettings
+
+_log = log.get("speech")
+
+PRE_ROLL_S = 0.4
+"""Sound kept from before the detector noticed speech, so that no first syllable is lost."""
+
+
+@dataclass
+class TimedAudioFrame(TTSAudioRawFrame):
+    """Synthesised sound with the phonemes that start in it, seconds from its own start."""
+
+    phonemes: Sequence[tuple[str, float, float]] = field(default_factory=tuple)
+
+
+def language_of(text: str, fallback: Language) -> Language:
+    """The language to speak ``text`` in: Chinese if it has a Chinese character, English if it has a letter."""
+    if any("\u3400" <= char <= "\u9fff" for char in text):
+        return "zh"
+    return "en" if any(char.isalpha() for char in text) else fallback
+
+
+class EmbeddedRecogniser(SegmentedSTTService):
+    """A :class:`~visavis.speech.types.Recogniser` as a Pipecat service: one segment, one final transcript."""
+
+    def __init__(self, recogniser: Recogniser, language: Language | None) -> None:
+        # The turn waits for the transcript (ttfs: the longest it may take), never for a guess of its latency.
+        super().__init__(
+            sample_rate=recogniser.sample_rate,
+            trailing_silence_secs=0.0,
+            audio_passthrough=False,
+            ttfs_p99_latency=8.0,
+            settings=STTSettings(model=None, language=None),
+        )
+        self._recogniser = recogniser
+        self.language = language
+
+    @property
+    def wants_wav_segments(self) -> bool:
+        return False
+
+    async def setup(self, setup: FrameProcessorSetup) -> None:
+        await super().setup(setup)
+        self._audio_buffer_size_1s = int(self.sample_rate * PRE_ROLL_S) * 2
+
+    async def run_stt(self, audio: bytes) -> AsyncGenerator[Frame | None, None]:
+        try:
+            heard = await self._recogniser.transcribe(np.frombuffer(audio, np.int16), self.language)
+        except VisavisError as error:
+            yield ErrorFrame(error=str(error))
+            return
+        _log.debug("recognised", seconds=heard.audio_seconds, compute=heard.compute_seconds, language=heard.language)
+        if heard.text:
+            language = PipecatLanguage.ZH if heard.language == "zh" else PipecatLanguage.EN
+            yield TranscriptionFrame(heard.text, self._user_id, time_now_iso8601(), language)
+
+
+class EmbeddedSynthesiser(TTSService):
+    """A :class:`~visavis.speech.types.Synthesiser` as a Pipecat service; its frames carry phoneme timings."""
+
+    def __init__(self, synthesiser: Synthesiser, voices: Sequence[VoiceSpec], default_language: Language) -> None:
+        super().__init__(
+            sample_rate=synthesiser.sample_rate,
+            push_start_frame=True,
+            push_stop_frames=True,
+            # A clause may take seconds on a busy machine; the context ends by itself when the sentence is done.
+            stop_frame_timeout_s=30.0,
+            settings=TTSSettings(model=None, voice=None, language=None),
+        )
+        self._synthesiser = synthesiser
+        self._voices = list(voices) or [VoiceSpec()]
+        self._default_language = default_language
+
+    def voice_for(self, language: Language) -> VoiceSpec:
+        """The room's voice for ``language``: one that names it, else the first."""
+        for voice in self._voices:
+            if voice.language == language:
+                return voice
+        return self._voices[0]
+
+    async def run_tts(self, text: str, context_id: str) -> AsyncGenerator[Frame | None, None]:
+        language = language_of(text, self._default_language)
+        voice = self.voice_for(language)
+        settings = VoiceSettings(voice.speed, voice.pitch, voice.volume)
+        pending: list[PhonemeTiming] = []
+        rate = self._synthesiser.sample_rate
+        try:
+            async for chunk in self._synthesiser.say(text, voice.voice_id, language, settings):
+                pending.extend(chunk.phonemes)
+                end = chunk.start + len(chunk.pcm) / rate
+                here = [p for p in pending if p.start < end]
+                pending = [p for p in pending if p.start >= end]
+                yield TimedAudioFrame(
+                    audio=chunk.pcm.tobytes(),
+                    sample_rate=rate,
+                    num_channels=1,
+                    context_id=context_id,
+                    phonemes=[(p.phoneme, p.start - chunk.start, p.end - chunk.start) for p in here],
+                )
+        except VisavisError as error:
+            yield ErrorFrame(error=str(error))
+
+
+def load_service(name: str, options: dict[str, Any], base: type) -> Any:
+    """Build the Pipecat service ``module:Class`` with ``options``. Raises VisavisError with what is wrong."""
+    module, _, attribute = name.partition(":")
+    try:
+        cls = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise VisavisError(f"no Pipecat service {name!r}: {error}") from error
+    if not (isinstance(cls, type) and issubclass(cls, base)):
+        raise VisavisError(f"{name!r} is not a {base.__name__}")
+    try:
+        return cls(**options)
+    except (TypeError, ValueError) as error:
+        # The message of a constructor may quote its arguments, keys among them: name the class only.
+        raise VisavisError(f"{name!r} does not take the options given ({type(error).__name__})") from error
+
+
+__all__ = [
+    "EmbeddedRecogniser",
+    "EmbeddedSynthesiser",
+    "STTService",
+    "TTSService",
+    "TimedAudioFrame",
+    "language_of",
+    "load_service",
+]

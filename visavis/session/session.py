@@ -1,0 +1,394 @@
+"""One running job: the room, the stage, the conversation and the chat state, from start to end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+from visavis import log
+from visavis.errors import VisavisError
+from visavis.motion.life import Mode
+from visavis.rtc.room import Member, Room
+from visavis.session import rtvi
+from visavis.session.chat import ChatEvent, ChatMachine, QuietWatch, Timer
+from visavis.session.conversation import Conversation
+from visavis.session.engines import Engines
+from visavis.session.script import TurnRecord, Utterance
+from visavis.session.spec import (
+    ChatState,
+    ChatStateEvent,
+    FinishedEvent,
+    FinishReason,
+    JobSpec,
+    SessionCommand,
+    TurnEvent,
+)
+from visavis.session.types import Emit
+
+MICROPHONE_QUEUE = 25
+"""Chunks of 40 ms that may wait for the pipeline (1 s); when full, the oldest is dropped: late sound is worse than a gap."""
+GOODBYE_S = 0.3
+"""Longest wait for the last messages to leave before the connections close."""
+
+_LANGUAGES = {"CN": "zh", "EN": "en", "AUTO": None}
+
+
+class Session:
+    """Runs one job. ``open()`` returns once it runs; ``finish()`` ends it; ``done`` tells when nothing of it lives on."""
+
+    def __init__(self, spec: JobSpec, engines: Engines, emit: Emit) -> None:
+        self.spec = spec
+        self._emit = emit
+        self._engines = engines
+        self._log = log.get("session").bind(job_id=spec.job_id, request_id=spec.request_id)
+        self._chat = ChatMachine(self._chat_changed)
+        self._ever_linked = False
+        self._finished: FinishedEvent | None = None
+        self._finishing = asyncio.Event()
+        self._microphone: asyncio.Queue[bytes] = asyncio.Queue(MICROPHONE_QUEUE)
+        self._side_tasks: set[asyncio.Task[None]] = set()
+        self._room: Room | None = None
+        self.task: asyncio.Task[None] | None = None
+        self.done = asyncio.Event()
+
+    # --- life -----------------------------------------------------------------------------------------------------
+
+    async def open(self) -> None:
+        """Build the parts and start. Raises VisavisError if the job cannot be run as it was asked for."""
+        loop = asyncio.get_running_loop()
+        spec = self.spec
+        self._director = self._engines.director(spec)
+        self._room = self._engines.room(spec, self)
+        renderer, video = await asyncio.to_thread(self._engines.picture, spec)
+        self._stage = self._engines.stage(spec, self._director, renderer, video, self._room.broadcaster, self)
+        self._room.broadcaster.on_keyframe_needed = self._stage.keyframe
+        self._conversation = Conversation(
+            await self._engines.parts(spec),
+            self._stage,
+            self,
+            tail_silence_s=spec.robot.tail_silence_ms / 1000,
+            default_language=spec.default_language,
+            user_id=next((user.user_id for user in spec.users if user.user_type == "END_USER"), ""),
+            session_id=spec.job_id,
+        )
+        self._quiet = QuietWatch(
+            loop,
+            sleep_after=spec.sleep_after_s,
+            sleep_warning=spec.sleep_warning_s,
+            exit_after=spec.exit_mute_threshold_s,
+            exit_warning=spec.exit_warning_s,
+            on_quiet=lambda: self._fire(ChatEvent.QUIET),
+            on_drowsy_over=lambda: self._fire(ChatEvent.DROWSY_OVER),
+            on_exit_warning=self._warn_of_the_end,
+            on_exit=lambda: self.finish("MUTE_TIMEOUT"),
+        )
+        self._lonely = Timer(loop, lambda: self.finish("NORMAL"))
+        self._lonely.arm(self._engines.settings.link_timeout_s)
+        started = loop.create_future()
+        self.task = asyncio.create_task(self._run(started), name=f"session-{spec.job_id}")
+        await asyncio.shield(started)
+
+    async def _run(self, started: asyncio.Future[None]) -> None:
+        """The session's task group; the last thing it does is to tell that the job is over."""
+        failure: BaseException | None = None
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._stage.run(), name="stage")
+                group.create_task(self._conversation.run(), name="conversation")
+                group.create_task(self._pump_microphone(), name="microphone")
+                await self._conversation.ready()
+                started.set_result(None)
+                self._log.info("session open")
+                await self._finishing.wait()
+                await self._say_goodbye()
+                raise _Over
+        except* _Over:
+            pass
+        except* Exception as errors:
+            failure = errors.exceptions[0]
+            self._log.error("session failed", exc_info=failure)
+        finally:
+            self._quiet.hold()
+            self._lonely.disarm()
+            if self._room is not None:
+                await self._room.close()
+            for task in self._side_tasks:
+                task.cancel()
+        if failure is not None and not started.done():
+            started.set_exception(VisavisError(f"the session could not start: {type(failure).__name__}"))
+            self.done.set()
+            return
+        if self._finished is None:
+            self._finished = self._failed(failure)
+        self._log.info("session over", reason=self._finished.reason, **self.stats())
+        self._emit(self._finished)
+        self.done.set()
+
+    def finish(self, reason: FinishReason) -> None:
+        """End the job; a job that is stopped before anyone linked is CANCELED. The first reason counts."""
+        if self._finished is not None:
+            return
+        if reason == "NORMAL" and not self._ever_linked:
+            reason = "CANCELED"
+        self._finished = FinishedEvent(job_id=self.spec.job_id, reason=reason)
+        self._finishing.set()
+
+    async def _say_goodbye(self) -> None:
+        assert self._finished is not None and self._room is not None
+        self._fire(ChatEvent.CLOSE)
+        await self._conversation.interrupt()
+        self._send(rtvi.event("jobEnd", jobId=self.spec.job_id, reason=self._finished.reason))
+        try:
+            async with asyncio.timeout(GOODBYE_S):
+                await self._room.drain()
+        except TimeoutError:
+            pass
+
+    def _failed(self, failure: BaseException | None) -> FinishedEvent:
+        return FinishedEvent(
+            job_id=self.spec.job_id,
+            reason="FAILED",
+            error_code="MSS.47000001",
+            error_msg=f"the session failed: {type(failure).__name__}" if failure else "the session failed",
+        )
+
+    def stats(self) -> dict[str, float]:
+        """Counters for the heartbeat."""
+        stage = self._stage.stats
+        return {
+            "frames": stage.frames,
+            "late_frames": stage.late_frames,
+            "dropped_frames": stage.dropped_frames,
+            "speaking_frames": stage.speaking_frames,
+            "speaking_late_frames": stage.speaking_late_frames,
+            "stalls": stage.stalls,
+            "draw_s": round(stage.draw_s, 3),
+            "encode_s": round(stage.encode_s, 3),
+            "video_bytes": stage.video_bytes,
+            "viewers": self._room.broadcaster.viewers if self._room else 0,
+            "stage_s": round(self._stage.now, 2),
+        }
+
+    # --- the room -------------------------------------------------------------------------------------------------
+
+    @property
+    def room(self) -> Room:
+        """The RTC room. Raises VisavisError before the session is open."""
+        if self._room is None:
+            raise VisavisError("the session is not open")
+        return self._room
+
+    def linked(self, member: Member) -> None:
+        """The END_USER's media flows."""
+        self._ever_linked = True
+        self._lonely.disarm()
+        self._fire(ChatEvent.LINKED)
+        self._quiet.touch()
+        self._director.set_mode(Mode.IDLE, self._stage.now)
+        self._send(rtvi.event("jobInfoChange", chat_state=int(self._chat.state)))
+
+    def unlinked(self, member: Member) -> None:
+        """The END_USER is gone; the job waits for somebody to come back."""
+        self._fire(ChatEvent.UNLINKED)
+        self._quiet.hold()
+        self._lonely.arm(self._engines.settings.link_timeout_s)
+        self._spawn(self._conversation.interrupt())
+
+    def sound(self, pcm: bytes) -> None:
+        """40 ms of the END_USER's microphone: mono int16 at 16 kHz."""
+        if self._microphone.full():
+            self._microphone.get_nowait()
+        self._microphone.put_nowait(pcm)
+
+    async def _pump_microphone(self) -> None:
+        while True:
+            await self._conversation.hear(await self._microphone.get())
+
+    def message(self, text: str) -> None:
+        """A message of the END_USER's data channel."""
+        try:
+            message = rtvi.parse(text)
+        except rtvi.BadClientMessage as error:
+            self._send(rtvi.message("error", {"message": f"bad message: {error}", "fatal": False}))
+            return
+        if message is None:
+            return
+        match message.kind:
+            case "client-ready":
+                self._send(rtvi.message("bot-ready", {"version": rtvi.RTVI_VERSION, "about": {"library": "visavis"}}, message.id))
+                self._send(rtvi.event("jobInfoChange", chat_state=int(self._chat.state)))
+            case "send-text":
+                self._spawn(self.ask(str(message.data.get("content", ""))))
+            case "say":
+                self._spawn(self.say(str(message.data.get("text", ""))))
+            case "interrupt":
+                self._spawn(self._conversation.interrupt())
+            case "wake":
+                self.wake()
+            case "sleep":
+                self.sleep()
+            case "stop" | "disconnect-bot":
+                self.finish("NORMAL")
+            case "language" if message.data.get("language") in _LANGUAGES:
+                self._conversation.set_language(_LANGUAGES[message.data["language"]])  # type: ignore[arg-type]
+                self._send(rtvi.event("languageInfoChange", language=message.data["language"]))
+            case _:
+                self._send(rtvi.message("error", {"message": f"unknown message {message.kind!r}", "fatal": False}))
+
+    def _send(self, text: str) -> None:
+        if self._room is not None:
+            self._room.send(text)
+
+    # --- commands -------------------------------------------------------------------------------------------------
+
+    async def command(self, command: SessionCommand) -> None:
+        """Act on a command of the control plane."""
+        match command.kind:
+            case "interrupt":
+                await self._conversation.interrupt()
+            case "wake":
+                self.wake()
+            case "sleep":
+                self.sleep()
+            case "say":
+                await self.say(command.text)
+            case "ask":
+                await self.ask(command.text)
+
+    async def ask(self, text: str) -> None:
+        """Answer a typed question."""
+        if text.strip():
+            self._active()
+            await self._conversation.ask(text.strip())
+
+    async def say(self, text: str) -> None:
+        """Speak ``text`` as it is."""
+        if text.strip():
+            self._active()
+            await self._conversation.say(text.strip())
+
+    def wake(self) -> None:
+        """Wake up, or stay awake."""
+        if self._fire(ChatEvent.WAKE):
+            self._quiet.touch()
+
+    def sleep(self) -> None:
+        """Fall asleep now."""
+        if self._fire(ChatEvent.SLEEP):
+            self._quiet.skip_to_sleep()
+            self._spawn(self._conversation.interrupt())
+
+    # --- the chat state -------------------------------------------------------------------------------------------
+
+    def _fire(self, event: ChatEvent) -> bool:
+        """Apply an event that may come at any time; False if the table has no place for it just now."""
+        if not self._chat.allows(event):
+            self._log.debug("event without effect", chat_event=str(event), state=self._chat.state.name)
+            return False
+        self._chat.fire(event)
+        return True
+
+    def _active(self) -> None:
+        if self._fire(ChatEvent.ACTIVITY):
+            self._quiet.touch()
+
+    def _chat_changed(self, old: ChatState, new: ChatState) -> None:
+        self._emit(ChatStateEvent(job_id=self.spec.job_id, chat_state=new))
+        self._log.info("chat state", old=old.name, new=new.name)
+        self._send(rtvi.event("jobInfoChange", chat_state=int(new)))
+        if new is ChatState.ASLEEP:
+            self._director.set_mode(Mode.ASLEEP, self._stage.now)
+            self._stage.rest(True)
+            self._send(rtvi.event("enterSleep"))
+        elif old is ChatState.ASLEEP:
+            self._stage.rest(False)
+            self._director.set_mode(Mode.IDLE, self._stage.now)
+            self._send(rtvi.event("enterActive"))
+
+    def _warn_of_the_end(self, seconds: float) -> None:
+        self._send(rtvi.event("jobEndMention", jobId=self.spec.job_id, restTime=seconds))
+
+    # --- ConversationListener and StageListener -------------------------------------------------------------------
+
+    def voice_changed(self, speaking: bool) -> None:
+        """The person begins or stops to speak."""
+        self._active()
+        if speaking:
+            self._quiet.hold()
+        self._director.set_mode(Mode.LISTENING if speaking else Mode.THINKING, self._stage.now)
+        self._send(rtvi.message("user-started-speaking" if speaking else "user-stopped-speaking"))
+
+    def heard(self, record: TurnRecord, typed: bool) -> None:
+        """A question is complete."""
+        self._director.set_mode(Mode.THINKING, self._stage.now)
+        user = next((user.user_id for user in self.spec.users if user.user_type == "END_USER"), "")
+        self._send(rtvi.user_transcription(record.heard, user))
+
+    def turn_done(self, record: TurnRecord) -> None:
+        """An answer was spoken, or cut."""
+        stages = record.stages()
+        self._emit(
+            TurnEvent(
+                job_id=self.spec.job_id,
+                chat_id=record.chat_id,
+                heard=record.heard,
+                answered=record.spoken,
+                language=record.language,
+                interrupted=record.interrupted,
+                stages=stages,
+            )
+        )
+        if record.interrupted:
+            self._send(rtvi.message("bot-interruption", {"spoken": record.spoken}))
+        if stages:
+            self._send(rtvi.event("latency", chat_id=record.chat_id, stages=stages))
+        if not self._stage.speaking:
+            self._rest_face()
+
+    def utterance_started(self, utterance: Utterance, pts: float) -> None:
+        """A sentence begins to sound."""
+        self._conversation.utterance_started(utterance)
+        self._send(rtvi.message("bot-output", {"text": utterance.text, "spoken": True, "aggregated_by": "sentence"}))
+        if self.spec.subtitles:
+            self._send(
+                rtvi.event(
+                    "subtitle",
+                    text=utterance.text,
+                    language="CN" if utterance.language == "zh" else "EN",
+                    chat_id=utterance.chat_id,
+                    pts=round(pts, 3),
+                )
+            )
+
+    def utterance_ended(self, utterance: Utterance, interrupted: bool) -> None:
+        """A sentence is over, or was cut."""
+        if not interrupted:
+            self._conversation.utterance_ended()
+
+    def speaking_changed(self, speaking: bool) -> None:
+        """The digital human begins or stops to sound."""
+        self._active()
+        if speaking:
+            self._quiet.hold()
+            self._director.set_mode(Mode.SPEAKING, self._stage.now)
+        else:
+            self._rest_face()
+            if self.spec.subtitles:
+                self._send(rtvi.event("subtitle", text="", language="", chat_id="", pts=round(self._stage.now, 3)))
+        self._send(rtvi.message("bot-started-speaking" if speaking else "bot-stopped-speaking"))
+        self._spawn(self._conversation.speaking_changed(speaking))
+
+    def _rest_face(self) -> None:
+        mode = Mode.ASLEEP if self._chat.state is ChatState.ASLEEP else Mode.IDLE
+        self._director.set_mode(mode, self._stage.now)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run a short action that an event handler may not wait for; it ends with the session."""
+        task = asyncio.create_task(work)
+        self._side_tasks.add(task)
+        task.add_done_callback(self._side_tasks.discard)
+
+
+class _Over(Exception):
+    """Ends the session's task group."""

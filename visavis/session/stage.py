@@ -1,0 +1,336 @@
+"""The stage: one clock for sound, motion and picture.
+
+The clock counts samples of sound at 48 kHz. Every 20 ms of it an Opus packet leaves; every frame time a picture is drawn for the very
+sample that leaves with it and encoded on a thread of its own. What is spoken next waits in one bounded queue; :meth:`Stage.clear` empties it at
+once, and what was sent of each utterance is known to the sample.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from visavis import log
+from visavis.avatar.types import Renderer
+from visavis.media.h264 import EncodedFrame, H264Encoder
+from visavis.media.opus import OpusEncoder, OpusPacket
+from visavis.motion.director import Director
+from visavis.motion.frame import MotionFrame
+from visavis.session.script import STAGE_RATE, Utterance
+
+TICK: Final = 960
+"""Samples of one Opus packet: 20 ms."""
+MAX_QUEUED: Final = 30 * STAGE_RATE
+"""Sound that may wait: 30 s. Who pushes more waits (synthesis is faster than speech)."""
+LEAD: Final = 2 * TICK
+"""Silence before the first sound after a pause: lips move before the voice does."""
+GAP: Final = 6 * TICK
+"""Pause between two sentences."""
+MAX_CATCH_UP: Final = 0.2
+"""Seconds the stage catches up after the process was stalled; beyond that the clock is set anew."""
+REST_PERIOD: Final = 1.0
+"""Seconds between pictures while the digital human sleeps."""
+
+_log = log.get("stage")
+
+
+class Outlet(Protocol):
+    """Where encoded packets go: one outlet serves all viewers."""
+
+    @property
+    def viewers(self) -> int: ...
+
+    def push_video(self, frame: EncodedFrame) -> None: ...
+
+    def push_audio(self, packet: OpusPacket) -> None: ...
+
+
+class StageListener(Protocol):
+    """Who is told what really sounds. Called on the event loop; must not block."""
+
+    def utterance_started(self, utterance: Utterance, pts: float) -> None: ...
+
+    def utterance_ended(self, utterance: Utterance, interrupted: bool) -> None: ...
+
+    def speaking_changed(self, speaking: bool) -> None: ...
+
+
+@dataclass(slots=True)
+class StageStats:
+    """Counters since the start of the session."""
+
+    frames: int = 0
+    late_frames: int = 0
+    dropped_frames: int = 0
+    speaking_frames: int = 0
+    speaking_late_frames: int = 0
+    stalls: int = 0
+    draw_s: float = 0.0
+    encode_s: float = 0.0
+    video_bytes: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class _Piece:
+    utterance: Utterance
+    pcm: npt.NDArray[np.int16]
+    start: int
+    taken: int = field(default=0)
+
+
+class Stage:
+    """Plays utterances and draws the face. ``run()`` is the session's heartbeat; everything else is called from the same loop."""
+
+    def __init__(
+        self,
+        *,
+        director: Director,
+        renderer: Renderer,
+        video: H264Encoder,
+        audio: OpusEncoder,
+        outlet: Outlet,
+        listener: StageListener,
+        fps: int = 25,
+    ) -> None:
+        self._director, self._renderer, self._video, self._audio = director, renderer, video, audio
+        self._outlet, self._listener = outlet, listener
+        self._frame_samples = STAGE_RATE // fps
+        self._picture = np.zeros((renderer.height * 3 // 2, renderer.width), np.uint8)
+        self._drawer = ThreadPoolExecutor(1, thread_name_prefix="stage")
+        self._drawing: asyncio.Future[EncodedFrame] | None = None
+        self._queue: deque[_Piece] = deque()
+        self._queued = 0
+        self._current: Utterance | None = None
+        self._room_in_queue = asyncio.Event()
+        self._room_in_queue.set()
+        self._stir = asyncio.Event()
+        self._keyframe = True
+        self._resting = False
+        self._speaking = False
+        self._silence = np.zeros(TICK, np.int16)
+        self._buffer = np.zeros(TICK, np.int16)
+        self.position = 0
+        """The stage clock: samples since the stage opened."""
+        self.stats = StageStats()
+
+    @property
+    def now(self) -> float:
+        """The stage clock in seconds."""
+        return self.position / STAGE_RATE
+
+    @property
+    def speaking(self) -> bool:
+        return self._speaking
+
+    def keyframe(self) -> None:
+        """The next picture must be decodable by itself (a viewer joined or lost packets)."""
+        self._keyframe = True
+        self._stir.set()
+
+    def rest(self, resting: bool) -> None:
+        """Sleep (one picture a second once the eyes are closed, no sound) or be awake."""
+        self._resting = resting
+        self._stir.set()
+
+    async def push(
+        self, utterance: Utterance, pcm: npt.NDArray[np.int16], phonemes: Sequence[tuple[str, float, float]] | None
+    ) -> None:
+        """Queue sound (mono int16, 48 kHz) of ``utterance`` with its phonemes (symbol, start, end; seconds from the start of ``pcm``).
+
+        ``phonemes`` None: the engine gave no timings; the mouth then follows the loudness. Waits while the queue is full.
+        """
+        while self._queued >= MAX_QUEUED:
+            self._room_in_queue.clear()
+            await self._room_in_queue.wait()
+        if not len(pcm):
+            return
+        if self._queue:
+            last = self._queue[-1]
+            start = last.start + len(last.pcm) + (GAP if last.utterance is not utterance else 0)
+        else:
+            fresh = self._current is not utterance
+            start = self.position + (LEAD if fresh else 0)
+        self._queue.append(_Piece(utterance, pcm, start))
+        self._queued += len(pcm)
+        utterance.samples += len(pcm)
+        if phonemes is None:
+            self._director.speak_sound(pcm, STAGE_RATE, start / STAGE_RATE)
+        else:
+            self._director.speak(phonemes, start / STAGE_RATE)
+        self._stir.set()
+
+    def finish(self, utterance: Utterance) -> None:
+        """No more sound of ``utterance`` will come."""
+        utterance.complete = True
+        if not any(piece.utterance is utterance for piece in self._queue):
+            self._end(utterance, interrupted=False)
+            self._settle()
+
+    def clear(self) -> list[Utterance]:
+        """Silence, at once: drops what waits and closes the mouth. Returns the utterances that were cut."""
+        cut: list[Utterance] = []
+        if self._current is not None:
+            cut.append(self._current)
+        for piece in self._queue:
+            if piece.utterance not in cut:
+                cut.append(piece.utterance)
+        self._queue.clear()
+        self._queued = 0
+        self._room_in_queue.set()
+        self._director.hush(self.now)
+        for utterance in cut:
+            self._end(utterance, interrupted=True)
+        self._settle()
+        return cut
+
+    async def run(self) -> None:
+        """Play until cancelled."""
+        loop = asyncio.get_running_loop()
+        origin = loop.time()
+        try:
+            while True:
+                if self._idle():
+                    await self._wait_for_a_stir()
+                    # Nothing was playing: the clock goes on with real time, as RTP expects of a pause.
+                    slept = int((loop.time() - origin) * STAGE_RATE) - self.position
+                    self.position += max(0, slept // self._frame_samples) * self._frame_samples
+                    origin = loop.time() - self.position / STAGE_RATE
+                delay = origin + self.position / STAGE_RATE - loop.time()
+                if delay > 0:
+                    await asyncio.sleep(delay)
+                elif delay < -MAX_CATCH_UP:
+                    # Stalled (a suspended machine): later is better than a burst that every viewer would drop.
+                    origin -= delay
+                    self.stats.stalls += 1
+                    _log.warning("stage stalled", seconds=round(-delay, 3))
+                self._tick()
+        finally:
+            self._drawer.shutdown(wait=False, cancel_futures=True)
+
+    def _idle(self) -> bool:
+        if self._queue:
+            return False
+        return self._outlet.viewers == 0 or (self._resting and self._director.resting(self.now))
+
+    async def _wait_for_a_stir(self) -> None:
+        """Wait for a viewer, a word or a wake-up; while asleep before viewers, draw once a second."""
+        if self._outlet.viewers:
+            self._draw()
+        self._stir.clear()
+        asleep = self._outlet.viewers > 0
+        try:
+            async with asyncio.timeout(REST_PERIOD if asleep else None):
+                await self._stir.wait()
+        except TimeoutError:
+            pass
+
+    def _tick(self) -> None:
+        if self.position % self._frame_samples == 0:
+            self._draw()
+        block = self._next_block()
+        if self._outlet.viewers:
+            self._outlet.push_audio(self._audio.encode(block, self.position))
+        self.position += TICK
+
+    def _next_block(self) -> npt.NDArray[np.int16]:
+        """The next 20 ms of sound."""
+        end = self.position + TICK
+        if not self._queue or self._queue[0].start >= end:
+            return self._silence
+        out = self._buffer
+        out.fill(0)
+        while self._queue and self._queue[0].start + self._queue[0].taken < end:
+            piece = self._queue[0]
+            begin = max(piece.start + piece.taken, self.position)
+            if piece.taken == 0 and not piece.utterance.started:
+                self._begin(piece.utterance)
+            count = min(end - begin, len(piece.pcm) - piece.taken)
+            out[begin - self.position : begin - self.position + count] = piece.pcm[piece.taken : piece.taken + count]
+            piece.taken += count
+            piece.utterance.played += count
+            self._queued -= count
+            if piece.taken < len(piece.pcm):
+                break
+            self._queue.popleft()
+            if self._queued < MAX_QUEUED:
+                self._room_in_queue.set()
+            if piece.utterance.complete and not any(p.utterance is piece.utterance for p in self._queue):
+                self._end(piece.utterance, interrupted=False)
+        self._settle()
+        return out
+
+    def _begin(self, utterance: Utterance) -> None:
+        utterance.started = True
+        self._current = utterance
+        if not self._speaking:
+            self._speaking = True
+            self._listener.speaking_changed(True)
+        self._listener.utterance_started(utterance, self.now)
+
+    def _end(self, utterance: Utterance, *, interrupted: bool) -> None:
+        if utterance.ended:
+            return
+        utterance.ended = True
+        if self._current is utterance:
+            self._current = None
+        self._listener.utterance_ended(utterance, interrupted)
+
+    def _settle(self) -> None:
+        """Tell when the digital human falls silent."""
+        if self._speaking and self._current is None and not self._queue:
+            self._speaking = False
+            self._listener.speaking_changed(False)
+
+    # --- picture --------------------------------------------------------------------------------------------------
+
+    def _draw(self) -> None:
+        """Start drawing the picture of this very moment, unless the one before is still on its way."""
+        if not self._outlet.viewers:
+            return
+        if self._drawing is not None and not self._drawing.done():
+            self.stats.dropped_frames += 1
+            if self._speaking:
+                self.stats.speaking_late_frames += 1
+            return
+        motion = self._director.frame(self.now)
+        motion.pts = self.now
+        force, self._keyframe = self._keyframe, False
+        loop = asyncio.get_running_loop()
+        due = loop.time() + self._frame_samples / STAGE_RATE
+        speaking = self._speaking
+        self._drawing = loop.run_in_executor(self._drawer, self._render, motion, self.position, force)
+        self._drawing.add_done_callback(lambda done: self._drawn(done, due, speaking))
+
+    def _render(self, motion: MotionFrame, position: int, force: bool) -> EncodedFrame:
+        began = time.perf_counter()
+        self._renderer.draw(motion, self._picture)
+        drawn = time.perf_counter()
+        frame = self._video.encode(self._picture, position * 15 // 8, force)  # 48 kHz -> 90 kHz
+        self.stats.draw_s += drawn - began
+        self.stats.encode_s += time.perf_counter() - drawn
+        return frame
+
+    def _drawn(self, done: asyncio.Future[EncodedFrame], due: float, speaking: bool) -> None:
+        if done.cancelled():
+            return
+        error = done.exception()
+        if error is not None:
+            _log.error("a picture could not be drawn", exc_info=error)
+            self._keyframe = True
+            return
+        late = asyncio.get_running_loop().time() > due
+        self.stats.frames += 1
+        self.stats.late_frames += late
+        self.stats.speaking_frames += speaking
+        self.stats.speaking_late_frames += speaking and late
+        frame = done.result()
+        self.stats.video_bytes += len(frame.data)
+        self._outlet.push_video(frame)

@@ -1,0 +1,70 @@
+"""What a worker process asks of the package that runs sessions.
+
+The interface lives here, below ``visavis.dispatch``, so that the session package can implement it without knowing
+how jobs reach its process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from visavis.errors import VisavisError
+from visavis.session.spec import FinishReason, JobEvent, JobSpec, SessionCommand, Signal, SignalReply
+from visavis.settings import Settings
+
+
+class SignalRefusedBySession(VisavisError):
+    """The session refused an offer, candidate or leave; the message says why and reaches the client."""
+
+
+Emit = Callable[[JobEvent], None]
+"""How a host tells about its jobs: ChatStateEvent, TurnEvent and FinishedEvent (the worker adds held and heartbeat).
+
+Returns at once, may be called from any thread, keeps the order of one thread's calls. Events of a job that start()
+has not returned for yet are delivered after its HeldEvent; events after its FinishedEvent are dropped.
+"""
+
+
+class SessionHost(Protocol):
+    """Runs the sessions of one worker process. Every method is called on the worker's event loop.
+
+    The loop answers the server's pings: a method that blocks it for longer than ``worker_timeout_s`` gets the whole
+    process killed, so models load and infer in threads.
+    """
+
+    async def load(self) -> None:
+        """Load the models; the worker takes jobs only after it. Raises anything: the worker is started anew."""
+        ...
+
+    async def start(self, spec: JobSpec) -> None:
+        """Run a session; return once it runs. It must outlive this call.
+
+        Raises VisavisError with a message for the user. Raised or cancelled, it leaves nothing of the job behind and
+        emits no FinishedEvent: the worker does.
+        """
+        ...
+
+    async def signal(self, job_id: str, signal: Signal) -> SignalReply:
+        """Take an offer, candidates or a leave. Raises SignalRefusedBySession. May be cancelled."""
+        ...
+
+    async def command(self, job_id: str, command: SessionCommand) -> None:
+        """Act on a command. Calls for one job begin in the order in which they were sent."""
+        ...
+
+    async def stop(self, job_id: str, reason: FinishReason) -> None:
+        """End the session and everything of it, then emit its FinishedEvent. Called at most once per job."""
+        ...
+
+    def stats(self, job_id: str) -> dict[str, float]:
+        """Counters of a running session for its next heartbeat. Quick: no waiting, no computing."""
+        ...
+
+    async def close(self) -> None:
+        """Free what load() took. Every session was stopped before, or could not be in time."""
+        ...
+
+
+HostFactory = Callable[[Settings, Emit], SessionHost]
+"""``create_host(settings, emit)``: what the dotted path given to a worker points to."""
