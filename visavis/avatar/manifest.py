@@ -19,10 +19,12 @@ Weight = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
 class Size(_Strict):
+    """Pixels."""
+
     width: int = Field(ge=64, le=4096)
     height: int = Field(ge=64, le=4096)
 
@@ -37,6 +39,8 @@ class Box(_Strict):
 
 
 class Point(_Strict):
+    """A point of the canvas, pixels."""
+
     x: float
     y: float
 
@@ -54,6 +58,8 @@ class Anchors(_Strict):
 
 
 class BankEntry(_Strict):
+    """One picture (PNG, RGB or RGBA, of the box's size) and the blendshapes it shows; those left out are 0."""
+
     id: str = Field(pattern=r"^[a-z0-9_]{1,40}$")
     file: str
     blendshapes: dict[str, Weight]
@@ -83,6 +89,8 @@ class Views(_Strict):
 
 
 class Manifest(_Strict):
+    """The whole of ``manifest.json``."""
+
     format: Literal["visavis-avatar-pack"] = "visavis-avatar-pack"
     version: Literal[1] = 1
     id: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")

@@ -1,1 +1,1 @@
-"""The published API as data: types, ranges, enums, error codes. It does not know that HTTP exists."""
+"""The published API as data: types, ranges, enums, error codes and the job's states. It serves no HTTP itself."""

@@ -6,11 +6,16 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Protocol
 
+from visavis.errors import VisavisError
 from visavis.session.spec import FinishReason, JobEvent, JobSpec, SessionCommand, Signal, SignalReply
 
 
-class DispatchError(Exception):
+class DispatchError(VisavisError):
     """Base of what a dispatcher raises."""
+
+
+class WorkersFailed(DispatchError):
+    """Workers die again and again before they are ready; the message has the last reason."""
 
 
 class NoCapacity(DispatchError):
@@ -27,7 +32,10 @@ class SignalRefused(DispatchError):
 
 @dataclass(frozen=True, slots=True)
 class WorkerInfo:
-    """One worker as the operator sees it. state: starting, ready, draining, dead."""
+    """One worker as the operator sees it.
+
+    state: starting, ready, draining (takes no new jobs, is replaced already), dead (its replacement waits to start).
+    """
 
     name: str
     pid: int
@@ -49,27 +57,41 @@ class Dispatcher(Protocol):
         ...
 
     async def ready(self) -> None:
-        """Wait until every worker that was asked for has loaded its models."""
+        """Wait until every worker that was asked for has loaded its models. Raises WorkersFailed."""
         ...
 
     async def start(self, spec: JobSpec) -> None:
-        """Place the job on the least loaded worker. Raises NoCapacity."""
+        """Place the job on the least loaded worker. Raises NoCapacity; DispatchError when the job already runs.
+
+        Returns when the job is placed. From then on exactly one FinishedEvent comes, also when the session cannot
+        start (FAILED with the reason); a HeldEvent comes once it runs. Raised: no event comes.
+        """
         ...
 
     async def signal(self, job_id: str, signal: Signal) -> SignalReply:
-        """Raises JobNotRunning, SignalRefused."""
+        """Deliver an offer, candidates or a leave; waits for a job that still starts.
+
+        Raises JobNotRunning, SignalRefused, DispatchError (an error in the worker). Cancelled: the worker drops it.
+        """
         ...
 
     async def command(self, job_id: str, command: SessionCommand) -> None:
-        """Raises JobNotRunning."""
+        """Raises JobNotRunning, DispatchError (an error in the worker)."""
         ...
 
     async def stop(self, job_id: str, reason: FinishReason = "NORMAL") -> None:
-        """Ask the job to end; a FinishedEvent follows. Raises JobNotRunning."""
+        """Ask the job to end; a FinishedEvent of this reason follows in bounded time. Raises JobNotRunning.
+
+        Asking again changes nothing.
+        """
         ...
 
     def events(self) -> AsyncIterator[JobEvent]:
-        """One stream of what all jobs tell. A worker's death comes as FinishedEvent(FAILED) of each of its jobs."""
+        """One stream of what all jobs tell, for one consumer; it ends after close().
+
+        A worker's death comes as FinishedEvent(FAILED) of each of its jobs. A consumer that falls behind slows the
+        workers' telling down: heartbeats of one job coalesce, nothing else is dropped.
+        """
         ...
 
     def workers(self) -> list[WorkerInfo]: ...

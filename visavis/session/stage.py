@@ -20,8 +20,9 @@ import numpy.typing as npt
 
 from visavis import log
 from visavis.avatar.types import Renderer
-from visavis.media.h264 import EncodedFrame, H264Encoder
-from visavis.media.opus import OpusEncoder, OpusPacket
+from visavis.media.h264 import H264Encoder
+from visavis.media.opus import OpusEncoder
+from visavis.media.types import EncodedAudio, EncodedFrame
 from visavis.motion.director import Director
 from visavis.motion.frame import MotionFrame
 from visavis.session.script import STAGE_RATE, Utterance
@@ -50,7 +51,7 @@ class Outlet(Protocol):
 
     def push_video(self, frame: EncodedFrame) -> None: ...
 
-    def push_audio(self, packet: OpusPacket) -> None: ...
+    def push_audio(self, packet: EncodedAudio) -> None: ...
 
 
 class StageListener(Protocol):

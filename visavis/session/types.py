@@ -30,7 +30,8 @@ class SessionHost(Protocol):
     """Runs the sessions of one worker process. Every method is called on the worker's event loop.
 
     The loop answers the server's pings: a method that blocks it for longer than ``worker_timeout_s`` gets the whole
-    process killed, so models load and infer in threads.
+    process killed, so models load and infer in threads. A host that starts processes of its own sees to it that they
+    end with this one even when it is killed.
     """
 
     async def load(self) -> None:
@@ -54,7 +55,10 @@ class SessionHost(Protocol):
         ...
 
     async def stop(self, job_id: str, reason: FinishReason) -> None:
-        """End the session and everything of it, then emit its FinishedEvent. Called at most once per job."""
+        """End the session and everything of it, then emit its FinishedEvent with this reason.
+
+        Called at most once per job, not while start() runs. FAILED: the process was told to end before its time.
+        """
         ...
 
     def stats(self, job_id: str) -> dict[str, float]:

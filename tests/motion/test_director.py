@@ -1,0 +1,237 @@
+from __future__ import annotations
+
+import math
+import time
+
+import numpy as np
+import pytest
+
+from visavis.motion import ARKIT_INDEX, Director, Mode, MotionFrame
+from visavis.motion.curves import Noise, Spring
+from visavis.motion.eyes import Blinks
+
+FRAME = 0.04
+LID = ARKIT_INDEX["eyeBlinkLeft"]
+JAW = ARKIT_INDEX["jawOpen"]
+SMOOTH = [i for n, i in ARKIT_INDEX.items() if n.startswith("brow")]
+TALK = [(p, k * 0.12, k * 0.12 + 0.12) for k, p in enumerate(["h", "ˈA", "l", "O", "m", "ˈI", "n", "A", "m"] * 6)]
+
+
+def director(seed: int = 7, mode: Mode = Mode.IDLE) -> Director:
+    return Director(np.random.default_rng(seed), mode)
+
+
+def film(one: Director, start: float, end: float, step: float = FRAME) -> list[MotionFrame]:
+    return [one.frame(float(t)) for t in np.arange(start, end, step)]
+
+
+def poses(frames: list[MotionFrame]) -> np.ndarray:
+    """Degrees: yaw, pitch, roll."""
+    return np.degrees([[f.head.yaw, f.head.pitch, f.head.roll] for f in frames])
+
+
+def busy(one: Director) -> list[MotionFrame]:
+    frames = film(one, 0, 4)
+    one.set_mode(Mode.LISTENING, 4.0)
+    frames += film(one, 4, 6)
+    one.pause(6.0)
+    one.set_mode(Mode.THINKING, 6.5)
+    frames += film(one, 6, 8)
+    one.set_mode(Mode.SPEAKING, 8.0)
+    one.speak(TALK, 8.1)
+    frames += film(one, 8, 11)
+    one.hush(11.0)
+    one.set_mode(Mode.LISTENING, 11.0)
+    frames += film(one, 11, 13)
+    one.set_mode(Mode.ASLEEP, 13.0)
+    return frames + film(one, 13, 22)
+
+
+def test_same_seed_same_film_other_seed_another() -> None:
+    a, b, c = busy(director(1)), busy(director(1)), busy(director(2))
+    for x, y in zip(a, b, strict=True):
+        np.testing.assert_array_equal(x.blendshapes, y.blendshapes)
+        assert (x.head, x.gaze, x.breath, x.pts) == (y.head, y.gaze, y.breath, y.pts)
+    assert any(x.head != y.head for x, y in zip(a, c, strict=True))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_everything_stays_in_range_and_head_and_brows_never_jump(seed: int) -> None:
+    frames = busy(director(seed))
+    shapes = np.array([f.blendshapes for f in frames])
+    assert shapes.dtype == np.float32
+    assert shapes.shape[1:] == (52,)
+    assert shapes.min() >= 0.0
+    assert shapes.max() <= 1.0
+    head = poses(frames)
+    assert np.abs(np.diff(head, axis=0)).max() < 1.0  # degrees a frame
+    assert np.abs(np.diff(head, n=2, axis=0)).max() < 0.6  # no corner either
+    assert np.abs(np.diff(shapes[:, SMOOTH], axis=0)).max() < 0.06
+    assert all(0.0 <= f.breath <= 1.0 for f in frames)
+    assert np.abs(np.diff([f.breath for f in frames])).max() < 0.06
+
+
+def test_idle_head_moves_a_little_and_more_while_speaking() -> None:
+    still = poses(film(director(), 0, 60))
+    assert np.abs(still).max() < 2.0
+    assert still.std(axis=0).min() > 0.1
+    one = director()
+    one.set_mode(Mode.SPEAKING, 0.0)
+    for k in range(9):
+        one.speak(TALK, k * 6.5)
+    spoken = poses(film(one, 0, 60))
+    assert spoken[:, 1].std() > 1.15 * still[:, 1].std()
+    assert np.abs(spoken).max() < 5.0
+
+
+def test_blinks_are_as_often_and_as_long_as_peoples() -> None:
+    starts, lengths = [], []
+    for seed in range(8):
+        blinks = Blinks(np.random.default_rng(seed))
+        values = np.array([blinks.value(k * 0.002) for k in range(150_000)])  # five minutes
+        shut = values > 0
+        edges = np.flatnonzero(np.diff(shut.astype(int)))
+        begin, end = edges[0::2], edges[1::2]
+        lengths += list((end - begin[: len(end)]) * 0.002)
+        starts.append(begin * 0.002)
+        assert values.max() == 1.0
+        rising, falling = (np.diff(values) > 0).sum(), (np.diff(values) < 0).sum()
+        assert rising < falling  # closes faster than it opens
+    gaps = np.concatenate([np.diff(s) for s in starts])
+    single = gaps[gaps > 0.5]
+    assert 3.0 < single.mean() < 5.0
+    assert single.std() > 1.0  # not a metronome
+    assert 0.03 < (gaps < 0.5).mean() < 0.25  # double ones
+    assert min(lengths) >= 0.1
+    assert max(lengths) <= 0.152
+
+
+def test_gaze_is_mostly_at_the_camera_and_leaves_it_to_think() -> None:
+    def angles(mode: Mode) -> np.ndarray:
+        one = director(3)
+        one.set_mode(mode, 0.0)
+        return np.degrees([f.gaze for f in film(one, 1.5, 40)])
+
+    assert (np.hypot(*angles(Mode.LISTENING).T) < 2.5).mean() > 0.9
+    assert (np.hypot(*angles(Mode.SPEAKING).T) < 2.5).mean() > 0.75
+    assert (np.hypot(*angles(Mode.THINKING).T) > 5).mean() > 0.9
+
+
+def test_eye_shapes_follow_gaze() -> None:
+    one = director(3)
+    one.set_mode(Mode.THINKING, 0.0)
+    frame = film(one, 0, 2)[-1]
+    right, left = (("eyeLookOutLeft", "eyeLookInRight"), ("eyeLookInLeft", "eyeLookOutRight"))
+    towards, other = (right, left) if frame.gaze[0] > 0 else (left, right)
+    assert all(frame.weight(name) > 0.1 for name in towards)
+    assert all(frame.weight(name) == 0.0 for name in other)
+    assert frame.weight("eyeLookUpLeft") > 0.0
+
+
+def test_speaks_and_hushes_quickly() -> None:
+    one = director()
+    one.set_mode(Mode.SPEAKING, 0.0)
+    one.speak(TALK, 0.2)
+    frames = film(one, 0, 3)
+    assert max(f.blendshapes[JAW] for f in frames) > 0.15
+    one.hush(3.0)
+    after = film(one, 3.0, 4.0)
+    assert all(f.blendshapes[JAW] == 0.0 for f in after if f.pts >= 3.121)
+
+
+def test_mouth_rests_unless_it_speaks() -> None:
+    mouth = [i for n, i in ARKIT_INDEX.items() if n.startswith(("mouth", "jaw", "tongue"))]
+    one = director()
+    for mode in (Mode.IDLE, Mode.LISTENING, Mode.THINKING):
+        one.set_mode(mode, 5.0 * mode.value)
+        assert all(f.blendshapes[mouth].max() == 0.0 for f in film(one, 5.0 * mode.value, 5.0 * mode.value + 5))
+
+
+def test_sleep_shuts_the_eyes_settles_and_wakes() -> None:
+    one = director()
+    film(one, 0, 10)
+    one.set_mode(Mode.ASLEEP, 10.0)
+    falling = film(one, 10.0, 20.0)
+    lids = {round(f.pts - 10, 2): float(f.blendshapes[LID]) for f in falling}
+    assert lids[0.2] < 0.9
+    assert lids[0.88] > 0.98
+    assert all(lid > 0.98 for t, lid in lids.items() if t >= 0.88)
+    assert not one.resting(12.0)
+    assert falling[-1].head.pitch < math.radians(-3)
+    assert one.resting(20.0)
+    a, b = one.frame(20.0), one.frame(600.0)
+    np.testing.assert_array_equal(a.blendshapes, b.blendshapes)
+    assert (a.head, a.gaze, a.breath) == (b.head, b.gaze, b.breath)
+    one.set_mode(Mode.LISTENING, 600.0)
+    assert not one.resting(600.0)
+    waking = film(one, 600.0, 610.0)
+    assert waking[0].blendshapes[LID] > 0.98
+    assert waking[25].blendshapes[LID] < 0.1
+    assert np.abs(np.diff(poses(waking), axis=0)).max() < 1.0
+    assert max(f.breath for f in waking) > 0.8
+
+
+def test_starts_asleep_with_shut_eyes() -> None:
+    one = director(mode=Mode.ASLEEP)
+    assert one.resting(0.0)
+    assert one.frame(0.0).blendshapes[LID] == 1.0
+
+
+def test_listener_nods_in_a_pause_but_not_all_the_time() -> None:
+    quiet, nodding = director(5), director(5)
+    for one in (quiet, nodding):
+        one.set_mode(Mode.LISTENING, 0.0)
+        film(one, 0, 3)
+    nodding.pause(3.0)
+    nodding.pause(3.1)
+    dip = poses(film(quiet, 3, 5))[:, 1] - poses(film(nodding, 3, 5))[:, 1]
+    assert 1.0 < dip.max() < 4.0
+    assert abs(dip[-1]) < 1e-9
+
+
+def test_breath_takes_about_four_seconds() -> None:
+    breath = np.array([f.breath for f in film(director(), 0, 60)])
+    tops = ((breath[1:-1] > breath[:-2]) & (breath[1:-1] >= breath[2:])).sum()
+    assert 60 / 4.6 < tops < 60 / 3.4
+
+
+def test_sound_without_timings_moves_the_jaw() -> None:
+    one = director()
+    t = np.arange(24000) / 24000
+    one.speak_sound((9000 * np.sin(2 * np.pi * 180 * t)).astype(np.int16), 24000, 1.0)
+    assert one.frame(1.5).blendshapes[JAW] > 0.1
+    assert one.frame(2.5).blendshapes[JAW] == 0.0
+
+
+def test_frame_is_cheap() -> None:
+    one = director()
+    one.set_mode(Mode.SPEAKING, 0.0)
+    for k in range(10):
+        one.speak(TALK, k * 6.5)
+    spent = []
+    for t in np.arange(0, 40, FRAME):
+        since = time.perf_counter()
+        one.frame(float(t))
+        spent.append(time.perf_counter() - since)
+    assert float(np.median(spent)) < 0.0003
+
+
+def test_spring_is_smooth_through_retargets_and_independent_of_sampling() -> None:
+    spring = Spring([0.0], 7.0)
+    spring.retarget(1.0, [1.0])
+    times = np.arange(0, 4, 0.001)
+    values = []
+    for t in times:
+        if math.isclose(t, 1.2, abs_tol=1e-9):
+            spring.retarget(1.2, [0.0])
+        values.append(float(spring.value(float(t))[0]))
+    assert np.abs(np.diff(values, n=2)).max() < 2e-4  # speed never jumps (a corner would give ~3e-3)
+    assert values[-1] == pytest.approx(0.0, abs=1e-3)
+    assert max(values) > 0.2
+
+
+def test_noise_is_bounded_and_slow() -> None:
+    noise = Noise(np.random.default_rng(0), 3, 0.1, 0.5)
+    values = np.array([noise.value(float(t)) for t in np.arange(0, 100, FRAME)])
+    assert np.abs(values).max() <= 1.0
+    assert np.abs(np.diff(values, axis=0)).max() < 2 * math.pi * 0.5 * FRAME

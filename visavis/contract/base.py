@@ -1,0 +1,64 @@
+"""What all request and answer types share."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SpokenLanguage = Literal["zh", "en"]
+
+Language = Literal["zh_CN", "en_US", "CN", "EN", "ESP", "por", "Arabic", "Thai", "fr"]
+"""The published enumeration; all but Chinese and English exist on other sites only."""
+
+_SPOKEN: dict[str, SpokenLanguage] = {"zh_CN": "zh", "CN": "zh", "en_US": "en", "EN": "en"}
+
+AssetId = Annotated[str, Field(max_length=256)]
+ShortId = Annotated[str, Field(max_length=64)]
+
+
+class Request(BaseModel):
+    """A request body: unknown fields are ignored, as the cloud does; types are not coerced."""
+
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+
+class Answer(BaseModel):
+    """An answer's body."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+def spoken(language: str) -> SpokenLanguage:
+    """The language as the speech engines name it.
+
+    Raises:
+        ValueError: visavis does not speak it.
+    """
+    try:
+        return _SPOKEN[language]
+    except KeyError:
+        raise ValueError(f"language {language!r} is not spoken here, only CN and EN") from None
+
+
+def published(language: SpokenLanguage) -> Literal["CN", "EN"]:
+    """The inverse of :func:`spoken`, without the retired names."""
+    return "CN" if language == "zh" else "EN"
+
+
+def rfc3339(epoch: float | None) -> str:
+    """Epoch seconds as ``2021-01-10T08:43:17Z``; empty for a time that has not come."""
+    return "" if epoch is None else datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def from_rfc3339(text: str) -> float:
+    """Epoch seconds.
+
+    Raises:
+        ValueError: not an RFC 3339 time.
+    """
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"{text!r} lacks its UTC offset")
+    return moment.timestamp()

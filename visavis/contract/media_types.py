@@ -1,0 +1,277 @@
+"""Voice, picture, subtitle, background and layer settings, as rooms and jobs carry them."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, model_validator
+
+from visavis.contract.base import Answer, AssetId, Language, Request, ShortId, spoken
+
+RESIZE_SIZES = frozenset({(1920, 1080), (1080, 1920), (1280, 720), (720, 1280)})
+FOUR_K = frozenset({(3840, 2160), (2160, 3840)})
+
+DEFAULT_SIZE = (720, 1280)
+DEFAULT_VOICE = "default"
+
+_COLOR = re.compile(r"^#?(?P<hex>[0-9A-Fa-f]{6})$")
+_RGB = re.compile(r"^(?:rgb\()?\s*(\d{1,3})\s*,\s*(\d{1,3})\s*,\s*(\d{1,3})\s*\)?$")
+
+
+def _spoken_here(value: str) -> str:
+    spoken(value)
+    return value
+
+
+HereLanguage = Annotated[Language, AfterValidator(_spoken_here)]
+"""A published language that visavis speaks."""
+
+
+class VoiceConfig(Request):
+    """``voice_config`` of a room."""
+
+    voice_asset_id: AssetId = Field(min_length=1)
+    speed: int = Field(100, ge=50, le=200)
+    pitch: int = Field(100, ge=50, le=200)
+    volume: int = Field(140, ge=90, le=240)
+
+
+class ChatVoiceConfig(Request):
+    """One entry of a room's ``voice_config_list``."""
+
+    voice_asset_id: AssetId = DEFAULT_VOICE
+    speed: int = Field(100, ge=50, le=200)
+    pitch: int = Field(100, ge=50, le=200)
+    volume: int = Field(140, ge=90, le=240)
+    provider: Literal["XIMALAYA", "HUAWEI_EI", "MOBVOI"] = "HUAWEI_EI"
+    language: HereLanguage = "CN"
+
+
+class SubtitleConfig(Request):
+    """``video_config.subtitle_config``: subtitles burnt into produced videos; stored only."""
+
+    dx: int | None = None
+    dy: int | None = None
+    h: int | None = None
+    w: int | None = None
+    font_name: ShortId | None = None
+    font_size: int | None = Field(None, ge=0, le=120)
+    font_color: str | None = Field(None, max_length=7)
+    stroke_color: str | None = Field(None, max_length=7)
+    stroke_thickness: float | None = Field(None, ge=0, le=50)
+    opacity: float | None = Field(None, ge=0, le=1)
+
+
+class VideoConfig(Request):
+    """``video_config`` of a room. The RTC picture is always H.264 at 25 fps."""
+
+    clip_mode: Literal["RESIZE", "CROP"] | None = None
+    codec: Literal["H264", "VP8", "VP9", "QTRLE"] | None = None
+    bitrate: int | None = Field(None, ge=40, le=30000, description="kbit/s")
+    width: int | None = Field(None, ge=0, le=3840)
+    height: int | None = Field(None, ge=0, le=3840)
+    frame_rate: Literal["24", "25", "30"] | None = None
+    is_subtitle_enable: bool | None = None
+    subtitle_config: SubtitleConfig | None = None
+    dx: int | None = Field(None, ge=-1920, le=3840)
+    dy: int | None = Field(None, ge=-1920, le=3840)
+    is_enable_super_resolution: bool | None = None
+    is_end_at_first_frame: bool | None = None
+    output_external_url: str | None = Field(None, max_length=2048)
+    is_vocabulary_config_enable: bool | None = None
+
+    @model_validator(mode="after")
+    def _size(self) -> Self:
+        if (self.width is None) != (self.height is None):
+            raise ValueError("width and height belong together")
+        if self.width is None or self.height is None:
+            return self
+        if self.clip_mode == "CROP":
+            self._crop(self.width, self.height, self.dx or 0, self.dy or 0)
+        elif (self.width, self.height) in FOUR_K:
+            raise ValueError("no avatar here supports 4K")
+        elif (self.width, self.height) not in RESIZE_SIZES:
+            sizes = ", ".join(f"{w}x{h}" for w, h in sorted(RESIZE_SIZES))
+            raise ValueError(f"{self.width}x{self.height} is not supported with clip_mode RESIZE, only {sizes}")
+        return self
+
+    @staticmethod
+    def _crop(width: int, height: int, dx: int, dy: int) -> None:
+        # 4:2:0 pictures have even sides and origins.
+        if width < 64 or height < 64 or any(n % 2 for n in (width, height, dx, dy)):
+            raise ValueError("a cropped picture is at least 64x64 with even sides and origin")
+        canvases = [(w, h) for w, h in ((1920, 1080), (1080, 1920)) if 0 <= dx <= w - width and 0 <= dy <= h - height]
+        if not canvases:
+            raise ValueError(f"{width}x{height} from ({dx}, {dy}) reaches beyond the canvas of 1920x1080 or 1080x1920")
+
+
+class ChatSubtitleConfig(Request):
+    """Where the subtitle box lies on a canvas of 1920x1080 (landscape) or 1080x1920 (portrait)."""
+
+    dx: int = Field(ge=0, le=1920)
+    dy: int = Field(ge=0, le=1920)
+    width: int = Field(ge=1, le=7680)
+    height: int = Field(ge=1, le=7680)
+
+
+class BackgroundImageConfig(Request):
+    """Where a background picture lies on the canvas; it must cover all of it."""
+
+    dx: int = Field(0, le=0, ge=-7680)
+    dy: int = Field(0, le=0, ge=-7680)
+    width: int | None = Field(None, ge=1, le=7680)
+    height: int | None = Field(None, ge=1, le=7680)
+
+
+class BackgroundConfig(Request):
+    """``background_config`` of a room: a colour or a picture behind the digital human."""
+
+    background_type: Literal["IMAGE", "COLOR"]
+    background_config: str | None = Field(None, max_length=2048, description="URL of the picture")
+    background_color_config: str | None = Field(None, max_length=16, description="RGB colour")
+    background_asset_id: ShortId | None = None
+    background_image_config: BackgroundImageConfig | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.background_type == "COLOR":
+            parse_color(self.background_color_config or "")
+        elif self.background_config:
+            parts = urlsplit(self.background_config)
+            if parts.scheme not in ("http", "https") or not parts.hostname:
+                raise ValueError("background_config must be an http or https URL")
+        else:
+            # Uploaded pictures (background_asset_id) come with the asset library.
+            raise ValueError("background_type IMAGE needs the picture's URL in background_config")
+        return self
+
+
+def parse_color(text: str) -> str:
+    """``#RRGGBB``, ``RRGGBB`` or ``R,G,B`` (also in ``rgb()``) as ``#RRGGBB``.
+
+    Raises:
+        ValueError: none of these.
+    """
+    if match := _COLOR.match(text.strip()):
+        return f"#{match['hex'].upper()}"
+    if match := _RGB.match(text.strip()):
+        parts = [int(group) for group in match.groups()]
+        if max(parts) <= 255:
+            return "#" + "".join(f"{part:02X}" for part in parts)
+    raise ValueError(f"background_color_config {text!r} is not a colour: wanted #RRGGBB or R,G,B")
+
+
+class LayerPosition(Request):
+    """Top-left corner and order of a layer on the canvas."""
+
+    dx: int = Field(ge=-7680, le=7680)
+    dy: int = Field(ge=-7680, le=7680)
+    layer_index: int | None = Field(None, ge=1, le=100)
+
+
+class LayerSize(Request):
+    """Size of a layer on the canvas."""
+
+    width: int | None = Field(None, ge=1, le=7680)
+    height: int | None = Field(None, ge=1, le=7680)
+
+
+class LayerRotation(Request):
+    """Degrees about the layer's centre."""
+
+    angle: int = Field(0, ge=0, le=360)
+
+
+class ImageLayer(Request):
+    """A picture layer."""
+
+    image_url: str | None = Field(None, min_length=1, max_length=2048)
+
+
+class VideoLayer(Request):
+    """A video layer."""
+
+    video_url: str | None = Field(None, min_length=1, max_length=2048)
+    video_cover_url: str | None = Field(None, min_length=1, max_length=2048)
+    loop_count: int | None = Field(None, ge=-1, le=100)
+    video_sound: int | None = Field(None, ge=0, le=100)
+    is_play_the_entire_video: bool | None = None
+
+
+class TextLayer(Request):
+    """A text layer; the text is Base64."""
+
+    text_context: str | None = Field(None, max_length=1024)
+    font_name: ShortId | None = None
+    font_size: int | None = Field(None, ge=0, le=120)
+    font_color: str | None = Field(None, max_length=16)
+
+
+class Layer(Request):
+    """One entry of a room's ``layer_config``. Stored; drawing layers comes later."""
+
+    layer_type: Literal["HUMAN", "IMAGE", "VIDEO", "TEXT"]
+    asset_id: ShortId | None = None
+    group_id: ShortId | None = None
+    sequence_no: int | None = None
+    position: LayerPosition | None = None
+    size: LayerSize | None = None
+    rotation: LayerRotation | None = None
+    image_config: ImageLayer | None = None
+    video_config: VideoLayer | None = None
+    text_config: TextLayer | None = None
+
+
+class ReviewConfig(Request):
+    """Content review; stored."""
+
+    no_need_review: bool | None = None
+
+
+class ChatResourceConfig(Request):
+    """Purchased resources; stored: nothing is sold here."""
+
+    resource_id: str | None = Field(None, max_length=64)
+    count_resource: int | None = Field(None, ge=0)
+
+
+class VoiceAnswer(Answer):
+    """One entry of a job's ``voice_config_list``."""
+
+    voice_asset_id: str
+    speed: int
+    pitch: int
+    volume: int
+    provider: str
+    language: str
+    language_desc: str
+
+
+class VideoAnswer(Answer):
+    """A job's ``video_config``."""
+
+    width: int
+    height: int
+
+
+class SubtitleAnswer(Answer):
+    """A job's ``chat_subtitle_config``."""
+
+    dx: int
+    dy: int
+    width: int
+    height: int
+
+
+def language_desc(language: str) -> str:
+    """A language in words."""
+    return "中文" if spoken(language) == "zh" else "English"
+
+
+def default_subtitle(width: int, height: int) -> SubtitleAnswer:
+    """A box in the lower fifth of the canvas of that orientation."""
+    if width >= height:
+        return SubtitleAnswer(dx=160, dy=860, width=1600, height=160)
+    return SubtitleAnswer(dx=60, dy=1560, width=960, height=240)

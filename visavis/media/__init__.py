@@ -1,0 +1,1 @@
+"""Clocks, encoders, resampling and recording of sound and pictures."""

@@ -1,0 +1,29 @@
+"""What the RTC room raises on purpose. Every message may be shown to the client."""
+
+from __future__ import annotations
+
+from visavis.errors import VisavisError
+
+
+class RtcError(VisavisError):
+    """Base of the room's errors."""
+
+
+class SdpRefused(RtcError):  # noqa: N818
+    """The offer or candidate cannot be used; the message says why."""
+
+
+class PeerUnknown(RtcError):  # noqa: N818
+    """No peer of that id (or it belongs to another user)."""
+
+
+class RoomFull(RtcError):  # noqa: N818
+    """The room takes no more viewers, or another user already speaks in it."""
+
+
+class RoomClosed(RtcError):  # noqa: N818
+    """The room has been closed."""
+
+
+class PortsExhausted(RtcError):  # noqa: N818
+    """Every UDP port of the configured range is in use."""

@@ -1,0 +1,119 @@
+"""The two acoustic models as plain blocking functions: phonemes in, float sound and true phoneme timings out.
+
+Both speak at 24 kHz and know nothing of text, of voices' names or of asyncio.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+
+from visavis.speech.timing import Sound, phoneme_timings
+from visavis.speech.types import PhonemeTiming
+
+SAMPLE_RATE = 24000
+FRAME_SECONDS = 0.025
+"""Unit of both graphs' durations: 600 samples."""
+
+
+class Stopped(Exception):
+    """The synthesis was stopped through its ``Stop``."""
+
+
+class Stop:
+    """Ends a running synthesis from another thread, within a few milliseconds."""
+
+    def __init__(self) -> None:
+        self.options = onnxruntime.RunOptions()
+        self._event = threading.Event()
+
+    def set(self) -> None:
+        self._event.set()
+        self.options.terminate = True
+
+    @property
+    def is_set(self) -> bool:
+        return self._event.is_set()
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """Sound (float32, mono, SAMPLE_RATE, about -1..1) with timings that are contiguous from 0 to its end."""
+
+    sound: Sound
+    timings: list[PhonemeTiming]
+
+
+def session(model: Path, threads: int) -> onnxruntime.InferenceSession:
+    """An inference session on the CPU that keeps no thread spinning when idle."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+
+
+def _run(graph: onnxruntime.InferenceSession, inputs: dict[str, Any], stop: Stop) -> list[Any]:
+    if stop.is_set:
+        raise Stopped
+    try:
+        outputs: list[Any] = graph.run(None, inputs, stop.options)
+    except Exception:
+        # onnxruntime raises a bare Fail whose text says that it was told to end; no other sign tells it apart.
+        if stop.is_set:
+            raise Stopped from None
+        raise
+    return outputs
+
+
+def _timings(phonemes: Sequence[str], frames: Any) -> list[PhonemeTiming]:
+    seconds = [float(n) * FRAME_SECONDS for n in np.asarray(frames).ravel()]
+    return phoneme_timings(["", *phonemes, ""], seconds)
+
+
+class Kokoro:
+    """Kokoro-82M v1.0, int8: many voices, about 0.6 s of one core for each second of sound."""
+
+    def __init__(self, model: Path, threads: int) -> None:
+        self._graph = session(model, threads)
+
+    def speak(
+        self, phonemes: str, tokens: Sequence[int], styles: Sound, speed: float, pitch: float, stop: Stop
+    ) -> Utterance:
+        """``styles``: table of the voice, shape (lengths, 256); ``tokens`` are at most as many as it has rows.
+
+        ``speed`` and ``pitch`` are factors (1.0: as trained). Raises Stopped.
+        """
+        inputs = {
+            "tokens": np.array([[0, *tokens, 0]], np.int64),
+            "style": styles[len(tokens)][None],
+            "speed": np.array([speed], np.float32),
+            "pitch": np.array([pitch], np.float32),
+        }
+        sound, frames = _run(self._graph, inputs, stop)
+        return Utterance(np.asarray(sound, np.float32), _timings(phonemes, frames))
+
+
+class Hibari:
+    """hibari's "heart": one English voice, about 0.02 s of one core for each second of sound."""
+
+    def __init__(self, model: Path) -> None:
+        from hibari import dsp
+
+        self._graph = session(model, 1)
+        self._dsp = dsp
+
+    def speak(self, phonemes: str, tokens: Sequence[int], speed: float, pitch: float, stop: Stop) -> Utterance:
+        """As Kokoro's. The noise in the sound is seeded, so the same phonemes always give the same sound."""
+        inputs = {"ids": np.array([[0, *tokens, 0]], np.int64), "speed": np.array([speed], np.float32)}
+        *spectra, f0, frames = _run(self._graph, inputs, stop)
+        parts = [part[0] for part in spectra]
+        sound = self._dsp.synth(*parts, f0[0] * np.float32(pitch), np.random.default_rng(0))
+        return Utterance(np.asarray(sound, np.float32), _timings(phonemes, frames))

@@ -1,0 +1,110 @@
+"""Written text to speakable text: numbers, dates, money and units in words; what nobody says is dropped.
+
+English numbers are read by hibari's grapheme-to-phoneme step itself (it knows years, money, ordinals, fps and H.264);
+Mandarin goes through WeTextProcessing's grammars (``wetext``). In a mixed sentence each script is read in its own
+language, so Latin words keep their digits (GPT4, H.264) and bare numbers are Mandarin.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from visavis.speech.types import Language
+
+if TYPE_CHECKING:
+    from wetext import Normalizer
+
+_HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
+_LINK = re.compile(r"\[([^\]]+)\]\([^)]*\)")
+_URL = re.compile(r"(?:https?://|www\.)[^\s，。；、）)]+", re.IGNORECASE)
+_MARKUP = re.compile(r"[*_`~#>|\\{}\[\]<]+")
+_SPACES = re.compile(r"\s+")
+# A Latin word with what belongs to it: digits (GPT4), versions (v1.2, H.264), inner marks (don't, text-to-speech, C++).
+_LATIN = re.compile(r"[A-Za-zÀ-ÿ][A-Za-zÀ-ÿ0-9]*(?:[.'’&/-][A-Za-zÀ-ÿ0-9]+)*[+#]*")
+_LATIN_RUN = re.compile(rf"{_LATIN.pattern}(?:[ ]+{_LATIN.pattern})*")
+_DIMENSIONS = re.compile(r"(?<=\d)\s*[xX×*]\s*(?=\d)")
+_VERSION = re.compile(r"\d+(?:\.\d+){2,}")
+_UNITS = {
+    "fps": "帧每秒", "ms": "毫秒", "khz": "千赫", "mhz": "兆赫", "ghz": "吉赫", "hz": "赫兹", "px": "像素", "db": "分贝",
+    "kg": "千克", "km/h": "公里每小时", "km": "公里", "cm": "厘米", "mm": "毫米", "ml": "毫升", "m": "米", "s": "秒", "w": "瓦",
+}  # fmt: skip
+_UNIT = re.compile(rf"(?<=\d)\s*({'|'.join(_UNITS)})(?![A-Za-z0-9])", re.IGNORECASE)
+_MANDARIN_DIGITS = str.maketrans("0123456789.", "零一二三四五六七八九点")
+
+
+def has_han(text: str) -> bool:
+    """Whether any Chinese character is in it."""
+    return _HAN.search(text) is not None
+
+
+def has_speech(text: str) -> bool:
+    """Whether there is anything to say: a letter or a digit."""
+    return any(character.isalnum() for character in text)
+
+
+def normalise(text: str, language: Language) -> str:
+    """``text`` ready for grapheme-to-phoneme conversion; "" if there is nothing to say.
+
+    ``language`` is how numbers are read; English text with Chinese characters counts as Mandarin.
+    """
+    text = _plain(text)
+    if not has_speech(text):
+        return ""
+    return _mandarin(text) if language == "zh" or has_han(text) else text
+
+
+def script_runs(text: str) -> Iterator[tuple[Language, str]]:
+    """Cut normalised Mandarin text into runs: ``en`` are Latin words, ``zh`` everything else, punctuation included."""
+    at = 0
+    for match in _LATIN_RUN.finditer(text):
+        if match.start() > at:
+            yield "zh", text[at : match.start()]
+        yield "en", match.group()
+        at = match.end()
+    if at < len(text):
+        yield "zh", text[at:]
+
+
+def _plain(text: str) -> str:
+    """Without markup, links' addresses, emoji and control characters; in composed form with single spaces."""
+    text = unicodedata.normalize("NFC", text)
+    text = _URL.sub(" ", _LINK.sub(r"\1", text))
+    if not has_han(text):
+        text = _DIMENSIONS.sub(" x ", text)
+    text = _MARKUP.sub(" ", text)
+    kept = (c for c in text if unicodedata.category(c) not in {"So", "Sk", "Cc", "Cf", "Co", "Cs", "Cn"} or c in "\n\t°℃℉")
+    return _SPACES.sub(" ", "".join(" " if c in "\n\t" else c for c in kept)).strip()
+
+
+def _mandarin(text: str) -> str:
+    text = _DIMENSIONS.sub("乘", text)
+    text = _UNIT.sub(lambda match: _UNITS[match.group(1).lower()], text)
+    pieces = []
+    for language, run in script_runs(text):
+        pieces.append(run if language == "en" else _mandarin_numbers(run))
+    return "".join(pieces)
+
+
+def _mandarin_numbers(run: str) -> str:
+    run = _VERSION.sub(lambda match: match.group().translate(_MANDARIN_DIGITS), run)
+    if not any(character.isdigit() for character in run):
+        return run
+    # The grammars drop blanks at the ends, which separate a Latin neighbour.
+    head, tail = run[: len(run) - len(run.lstrip())], run[len(run.rstrip()) :]
+    return f"{head}{_grammar().normalize(run.strip())}{tail}"
+
+
+@lru_cache(maxsize=1)
+def _grammar() -> Normalizer:
+    from wetext import Normalizer
+
+    return Normalizer(lang="zh", operator="tn")
+
+
+def load() -> None:
+    """Load the grammars now rather than with the first number."""
+    _grammar().normalize("1")

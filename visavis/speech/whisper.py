@@ -1,0 +1,191 @@
+"""Whisper-base on CTranslate2 with a short window: an utterance costs what it lasts, not what 30 s would.
+
+Whisper was trained on windows of exactly 30 s. Its encoder accepts shorter ones and is then several times cheaper, but with
+too little silence behind the speech the decoder repeats itself. ``_window_seconds`` keeps enough of it; whatever still
+looks wrong is decoded again with the full window.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import threading
+import time
+import zlib
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from visavis.speech import models
+from visavis.speech.types import Language, Pcm, Transcript
+
+SAMPLE_RATE = 16000
+_FULL_WINDOW = 30.0
+_LANGUAGES: tuple[Language, ...] = ("en", "zh")
+
+_QUIET_RMS = 10 ** (-60 / 20)
+"""Below -60 dBFS nobody speaks."""
+_SHORTEST_SECONDS = 0.1
+_NO_SPEECH = 0.6
+_DOUBTFUL_LOGPROB = -0.8
+_HOPELESS_LOGPROB = -1.3
+_REPETITIVE = 2.4
+"""Ratio of text to its compressed form, above which the decoder is running in circles."""
+_REPEATED = re.compile(r"(.{2,30}?)[\s，,。.!?！？、]*(?:\1[\s，,。.!?！？、]*){3,}", re.DOTALL)
+
+# What the model writes, learnt from subtitles, when it hears noise. Dropped only when it is unsure of it.
+_SUBTITLE_NOISE = re.compile(
+    r"^\W*(?:you|thanks?(?: you)?(?: (?:so|very) much)?(?: for watching)?|bye|"
+    r"(?:please )?subscribe.*|.*字幕.*|.*(?:谢谢|感谢)(?:大家|您的?)?(?:观看|收看).*|.*(?:订阅|点赞).*|[\W\d_]*)\W*$",
+    re.IGNORECASE,
+)
+_SOUND_LABEL = re.compile(r"\[[^\]]*\]|\([^)]*\)|（[^）]*）|【[^】]*】|[♪♫*]+")
+
+
+class _Dropped(Exception):
+    """Nobody waits for the result any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Hypothesis:
+    text: str
+    logprob: float
+    no_speech: float
+
+    @property
+    def noise(self) -> bool:
+        """Surely no speech: real speech scores far above both bounds."""
+        return self.no_speech > _NO_SPEECH and self.logprob < _HOPELESS_LOGPROB
+
+    @property
+    def doubtful(self) -> bool:
+        """Worth a second look with the full window."""
+        return self.repetitive or (self.logprob < _DOUBTFUL_LOGPROB and not self.noise)
+
+    @property
+    def repetitive(self) -> bool:
+        data = self.text.encode()
+        return (len(data) > 40 and len(data) / len(zlib.compress(data)) > _REPETITIVE) or bool(
+            _REPEATED.search(self.text)
+        )
+
+
+class WhisperRecogniser:
+    """Implements ``Recogniser``. All sessions share the model; at most ``concurrency`` utterances are decoded at once."""
+
+    def __init__(self, models_dir: Path, threads: int = 2, concurrency: int = 1) -> None:
+        """Load the model (blocking, about 2 s) and warm it up. ``threads``: of one recognition."""
+        import ctranslate2
+        import tokenizers
+        import zhconv
+        from faster_whisper.feature_extractor import FeatureExtractor
+
+        models.assemble(models_dir)
+        folder = models_dir / "whisper-base"
+        self._to_features = FeatureExtractor()
+        self._storage = ctranslate2.StorageView
+        self._model = ctranslate2.models.Whisper(
+            str(folder), device="cpu", compute_type="int8", intra_threads=threads, inter_threads=concurrency
+        )
+        self._tokens = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self._simplify = zhconv.convert
+        self._pool = ThreadPoolExecutor(concurrency, "whisper")
+        self._hear(np.zeros(SAMPLE_RATE, np.float32), "en", _SHORT, threading.Event())
+        zhconv.convert("預熱", "zh-cn")
+
+    @property
+    def sample_rate(self) -> int:
+        return SAMPLE_RATE
+
+    def close(self) -> None:
+        """Free the threads; utterances that wait are dropped."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    async def transcribe(self, pcm: Pcm, language: Language | None = None) -> Transcript:
+        """Recognise up to 30 s; of a longer utterance the last 30 s. A cancelled call frees its place at the next step."""
+        dropped = threading.Event()
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, self._work, pcm, language, dropped)
+        finally:
+            dropped.set()
+
+    def _work(self, pcm: Pcm, language: Language | None, dropped: threading.Event) -> Transcript:
+        began = time.perf_counter()
+        sound = pcm[-round(_FULL_WINDOW * SAMPLE_RATE) :].astype(np.float32) / 32768.0
+        seconds = len(pcm) / SAMPLE_RATE
+
+        def result(text: str, spoken: Language, confidence: float) -> Transcript:
+            return Transcript(text, spoken, confidence, seconds, time.perf_counter() - began)
+
+        if seconds < _SHORTEST_SECONDS or float(np.sqrt(np.square(sound).mean())) < _QUIET_RMS:
+            return result("", language or "en", 0.0)
+        try:
+            spoken, heard = self._hear(sound, language, _window_seconds(len(sound) / SAMPLE_RATE), dropped)
+            if heard.doubtful:
+                spoken, again = self._hear(sound, language, _FULL_WINDOW, dropped)
+                if not again.repetitive and (heard.repetitive or again.logprob > heard.logprob):
+                    heard = again
+        except _Dropped:
+            return result("", language or "en", 0.0)
+        text = self._clean(heard, spoken)
+        return result(text, spoken, float(np.exp(heard.logprob)) * (1 - heard.no_speech) if text else 0.0)
+
+    def _hear(
+        self, sound: npt.NDArray[np.float32], language: Language | None, window: float, dropped: threading.Event
+    ) -> tuple[Language, _Hypothesis]:
+        """Decode ``sound`` padded with zeros to ``window`` seconds. Raises _Dropped between steps."""
+        if dropped.is_set():
+            raise _Dropped
+        padded = np.zeros(round(window * SAMPLE_RATE), np.float32)
+        padded[: len(sound)] = sound[: len(padded)]
+        # The extractor computes one frame more than the window has.
+        features = np.ascontiguousarray(self._to_features(padded, padding=0)[None, :, : round(window * 100)])
+        encoded = self._model.encode(self._storage.from_array(features.astype(np.float32)))
+        if dropped.is_set():
+            raise _Dropped
+        spoken = language or self._language(encoded)
+        prompt = ["<|startoftranscript|>", f"<|{spoken}|>", "<|transcribe|>", "<|notimestamps|>"]
+        (best,) = self._model.generate(
+            encoded,
+            [prompt],
+            beam_size=5,
+            patience=1.0,
+            max_length=min(448, 32 + round(len(sound) / SAMPLE_RATE * 12)),
+            return_scores=True,
+            return_no_speech_prob=True,
+            suppress_blank=True,
+        )
+        text = self._tokens.decode(best.sequences_ids[0], skip_special_tokens=True).strip()
+        return spoken, _Hypothesis(text, float(best.scores[0]), float(best.no_speech_prob))
+
+    def _language(self, encoded: Any) -> Language:
+        chances: Sequence[tuple[str, float]] = self._model.detect_language(encoded)[0]
+        chance = dict(chances)
+        return max(_LANGUAGES, key=lambda language: chance.get(f"<|{language}|>", 0.0))
+
+    def _clean(self, heard: _Hypothesis, language: Language) -> str:
+        """What was said, or "" if this is what the model makes of noise."""
+        text = _SOUND_LABEL.sub("", heard.text).strip()
+        if not any(character.isalnum() for character in text):
+            return ""
+        unsure = heard.no_speech > _NO_SPEECH
+        if heard.logprob < _HOPELESS_LOGPROB or (unsure and heard.logprob < _DOUBTFUL_LOGPROB):
+            return ""
+        if (unsure or heard.logprob < _DOUBTFUL_LOGPROB) and _SUBTITLE_NOISE.match(text):
+            return ""
+        if heard.repetitive:
+            return ""
+        return str(self._simplify(text, "zh-cn")) if language == "zh" else text
+
+
+def _window_seconds(duration: float) -> float:
+    """Twice the duration, but at least 4 s of silence behind it; never more than Whisper knows."""
+    return min(_FULL_WINDOW, max(2 * duration, duration + 4.0))
+
+
+_SHORT = _window_seconds(1.0)

@@ -1,0 +1,1 @@
+"""Migrations, run by the server itself when it opens its database."""

@@ -1,0 +1,38 @@
+// @ts-check
+/**
+ * Shapes that several modules share. This module holds no code.
+ *
+ * @typedef {{user_type: string, user_id: string, signature: string, ctime: number}} RtcUser
+ * @typedef {{dx: number, dy: number, width: number, height: number}} SubtitleBox  canvas pixels
+ * @typedef {object} Job  the answer of `POST /page/v1/sessions`, as far as the page reads it
+ * @property {string} job_id
+ * @property {{app_id: string, room_id: string, users: RtcUser[]}} rtc_room_info
+ * @property {SubtitleBox | null} [chat_subtitle_config]
+ * @property {{width: number, height: number} | null} [video_config]
+ * @property {string} [language]
+ * @property {string} [default_language]
+ *
+ * @typedef {object} StartOptions
+ * @property {string} [project]
+ * @property {string} [room]
+ * @property {string} [code] one-time code; or
+ * @property {string} [token] an IAM token
+ * @property {Job} [job] a running job to join again; nothing is started then
+ * @property {boolean} [textOnly] do not ask for the microphone
+ * @property {RTCIceTransportPolicy} [iceTransportPolicy] "relay": TURN only
+ *
+ * @typedef {object} Room
+ * @property {string} room_id
+ * @property {string} [room_name]
+ * @property {string} [room_description]
+ * @property {string} [default_language]
+ * @property {number} [concurrency]
+ *
+ * @typedef {object} Problem  something that went wrong, in a form that can be said in words
+ * @property {string} kind  key of `problem.<kind>.*` in the dictionaries
+ * @property {Record<string, string | number>} [params] for the words
+ * @property {[string, string][]} [details] label key and value, for whoever helps
+ *
+ * @typedef {{type: string, data: Record<string, any>}} RtviMessage
+ */
+export {};
