@@ -6,6 +6,7 @@ import logging
 import sys
 
 import structlog
+from loguru import logger as _loguru
 
 
 def configure(level: str = "INFO", fmt: str = "json") -> None:
@@ -37,8 +38,16 @@ def configure(level: str = "INFO", fmt: str = "json") -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+    # Pipecat logs through loguru, at length and with what was said: only its warnings are for the operator.
+    _loguru.remove()
+    _loguru.add(_from_loguru, level="WARNING", format="{message}")
     for noisy in ("aioice", "aiortc", "httpx", "httpcore", "sqlalchemy.engine", "jieba", "faster_whisper"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def _from_loguru(message: str) -> None:
+    record = message.record  # type: ignore[attr-defined]
+    logging.getLogger(record["name"] or "pipecat").log(record["level"].no, record["message"].split("\n")[0][:500])
 
 
 def get(name: str) -> structlog.stdlib.BoundLogger:

@@ -28,6 +28,7 @@ class Settings(BaseSettings):
     tls_key: Path | None = Field(None, description="PEM private key")
     tls: str = Field("", pattern="^(|self)$", description="'self': serve HTTPS with a self-signed certificate")
 
+    dispatcher: str = Field("local", description="entry point of the dispatcher")
     workers: int = Field(2, ge=1, le=64, description="warm worker processes")
     sessions_per_worker: int = Field(2, ge=1, le=64, description="jobs one worker may hold")
     heartbeat_s: float = Field(2.0, gt=0, description="interval of a running job's heartbeats")
@@ -58,6 +59,14 @@ class Settings(BaseSettings):
     answer_threshold: float = Field(0.50, ge=0, le=1, description="similarity from which a stored answer is spoken")
     clarify_threshold: float = Field(0.38, ge=0, le=1, description="similarity from which it asks which was meant")
 
+    fetch_allow: list[str] = Field(
+        default_factory=list,
+        description="hosts or networks that background pictures may come from although they are internal, JSON list",
+    )
+
+    url_allow: list[str] = Field(
+        default_factory=list, description="hosts or CIDRs that user-supplied URLs may reach though internal, JSON list"
+    )
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING, ERROR")
     log_format: str = Field("json", pattern="^(json|text)$", description="json or text")
     secret_key: str = Field("", repr=False, description="key of stored secrets; empty: a key file in the data folder")

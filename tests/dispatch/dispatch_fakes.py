@@ -1,3 +1,5 @@
+# It misbehaves on purpose:
+# ruff: noqa: ASYNC220, ASYNC230, ASYNC240, ASYNC251
 """A session host without media. Jobs say by their robot's name, commands by their text how it shall behave."""
 
 from __future__ import annotations

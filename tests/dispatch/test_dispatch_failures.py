@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from dispatch_desk import HOST, job, offer, open_desk, process_end, say
+
 from visavis.dispatch.channel import Channel
 from visavis.dispatch.local import LocalDispatcher
 from visavis.dispatch.messages import TO_SERVER, Hello, Ready, Start
@@ -77,7 +78,7 @@ async def test_a_stall_of_the_server_itself_kills_no_worker() -> None:
     async with open_desk(worker_timeout_s=0.4) as desk:
         await desk.run(job("a"))
         pid = await desk.pid("a")
-        time.sleep(1.0)  # noqa: ASYNC251: the stall is what we test
+        time.sleep(1.0)  # noqa: ASYNC251 (the stall is what we test)
         assert await desk.pid("a") == pid
         assert not desk.of("a", "finished")
 
@@ -134,6 +135,15 @@ async def test_ready_tells_why_workers_do_not_start(behaviour: str, reason: str)
             await desk.dispatcher.ready()
         assert "died 3 times" in str(caught.value)
         assert reason in str(caught.value)
+
+
+async def test_a_worker_that_does_not_start_is_tried_again_at_growing_intervals() -> None:
+    began = time.monotonic()
+    async with open_desk(behaviour={"load": "fail"}, ready=False, backoff_s=(0.3, 60)) as desk:
+        with pytest.raises(WorkersFailed):
+            await desk.dispatcher.ready()
+        assert time.monotonic() - began > 0.3 + 0.6
+        assert [info.state for info in desk.dispatcher.workers()] == ["dead"]
 
 
 async def test_a_missing_session_host_is_named() -> None:

@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 from dispatch_desk import job, offer, open_desk, process_end, say
+
 from visavis.dispatch.types import DispatchError, JobNotRunning, NoCapacity, SignalRefused
 
 

@@ -7,6 +7,7 @@ import importlib.metadata
 
 import pytest
 from dispatch_desk import HOST, Desk, job, open_desk, say
+
 from visavis.dispatch.coalescing import CoalescingQueue, QueueClosed, QueueFull
 from visavis.dispatch.factory import create_dispatcher
 from visavis.dispatch.local import LocalDispatcher

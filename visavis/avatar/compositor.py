@@ -20,7 +20,7 @@ from visavis.avatar.pack import Pack
 from visavis.avatar.planes import Placement, Plane, Planes, Rect, halved
 from visavis.avatar.scene import Cache, Scene, Trunk
 from visavis.avatar.types import I420
-from visavis.avatar.warp import STILL, HeadWarp, Pose, Poser, RowShift
+from visavis.avatar.warp import STILL, Field, HeadWarp, Pose, Poser, RowShift
 from visavis.errors import VisavisError
 from visavis.motion.frame import MotionFrame
 
@@ -98,7 +98,7 @@ class Compositor:
         mouth, eyes, pose = wanted
         sizes = self._poser.sizes(pose)
         if before is None or before[2][-1] != pose[-1]:
-            self._trunk.draw(sizes[-1], self._planes)
+            self._trunk.draw(pose[-1], sizes[-1], self._planes)
         # The head comes last: its warp includes the breath, and it overlaps the shoulders.
         self._head.show(mouth, eyes)
         self._head.draw(None if pose == STILL else sizes, self._planes)
@@ -107,32 +107,23 @@ class Compositor:
 
 
 class _Head:
-    """The head's picture with the patches shown now, and the buffers to warp and blend it."""
+    """The head's picture with the patches shown now, and the strips that draw it."""
 
     def __init__(self, scene: Scene, behind: Planes) -> None:
         self._scene = scene
-        roi = self._roi = scene.roi
-        self._half = Rect(roi.x // 2, roi.y // 2, roi.width // 2, roi.height // 2)
         self._picture = scene.head.copy()
-        margin = scene.margin
-        self._unmoved = Rect(margin, margin, roi.width, roi.height).of(self._picture)
         self._mouth, self._eyes = -1, -1
-        if roi.empty:
-            return
-        self._warp = HeadWarp(scene.body, roi, margin)
-        size, half = (roi.height, roi.width), (roi.height // 2, roi.width // 2)
-        self._warped = np.empty((*size, 4), np.uint8)
-        self._channels = [np.empty(size, np.uint8) for _ in range(4)]
-        self._behind = (roi.of(behind.y), self._half.of(behind.u), self._half.of(behind.v))
-        self._chroma = [np.empty(half, np.uint8) for _ in range(3)]
-        self._blend, self._blend_half = np.empty(size, np.uint8), np.empty(half, np.uint8)
-        overlap = scene.overlap
-        self._difference = np.empty((overlap.height, overlap.width, 4), np.int16)
+        self._difference = np.empty((scene.overlap.height, scene.overlap.width, 4), np.int16)
+        room = max((HeadWarp.room(strip) for strip in scene.strips), default=0)
+        scratch = np.empty(room, np.float32), np.empty(room, np.float32)
+        pixels = max((strip.width * strip.height for strip in scene.strips), default=0)
+        buffers = np.empty((_Strip.BUFFERS, pixels), np.uint8)
+        self._strips = [_Strip(scene, strip, behind, scratch, buffers) for strip in scene.strips]
 
     def show(self, mouth: int, eyes: int) -> None:
         """Put mouth and eyes into the picture, if they are not there."""
         scene = self._scene
-        if (mouth, eyes) == (self._mouth, self._eyes) or self._roi.empty:
+        if (mouth, eyes) == (self._mouth, self._eyes) or not self._strips:
             return
         both = not scene.overlap.empty
         if (mouth != self._mouth or both) and not scene.mouth.rect.empty:
@@ -153,59 +144,101 @@ class _Head:
 
     def draw(self, sizes: tuple[float, ...] | None, out: Planes) -> None:
         """Draw the head at a pose's ``sizes`` (None: unmoved) over the background."""
-        if self._roi.empty:
-            return
-        picture = self._unmoved
-        if sizes is not None:
+        for strip in self._strips:
+            strip.draw(self._picture, sizes, out)
+
+
+class _Strip:
+    """Some rows of the head: warps them and lays them over the background. ``buffers``: shared by all strips."""
+
+    BUFFERS: Final = 11
+    """Bytes a pixel: the warped picture and its channels (4 each), the blend, three halved channels and theirs."""
+
+    def __init__(self, scene: Scene, rect: Rect, behind: Planes, scratch: tuple[Field, Field], buffers: Plane) -> None:
+        self._rect = rect
+        self._half = Rect(rect.x // 2, rect.y // 2, rect.width // 2, rect.height // 2)
+        origin = scene.roi.x - scene.margin, scene.roi.y - scene.margin
+        self._source = Rect(rect.x - origin[0], rect.y - origin[1], rect.width, rect.height)
+        self._warp = HeadWarp(scene.body, rect, origin, scratch)
+        size, half = (rect.height, rect.width), (rect.height // 2, rect.width // 2)
+        pixels, few = size[0] * size[1], half[0] * half[1]
+        flat = buffers.reshape(-1)[: 11 * pixels].reshape(11, pixels)
+        self._warped = flat[:4].reshape(-1).reshape(*size, 4)
+        self._channels = [flat[4 + channel].reshape(size) for channel in range(4)]
+        self._blend = flat[8].reshape(size)
+        self._chroma = [flat[9][channel * few : (channel + 1) * few].reshape(half) for channel in range(3)]
+        self._blend_half = flat[10][:few].reshape(half)
+        self._behind = (rect.of(behind.y), self._half.of(behind.u), self._half.of(behind.v))
+
+    def draw(self, picture: Plane, sizes: tuple[float, ...] | None, out: Planes) -> None:
+        if sizes is None:
+            warped = self._source.of(picture)
+        else:
+            # The margin of the picture is as wide as any point can move: the border value is never seen.
             map_x, map_y = self._warp.maps(sizes)
-            picture = self._warped
-            cv2.remap(self._picture, map_x, map_y, cv2.INTER_LINEAR, picture, cv2.BORDER_REPLICATE)
-        cv2.split(picture, self._channels)
+            warped = self._warped
+            cv2.remap(picture, map_x, map_y, cv2.INTER_LINEAR, warped, cv2.BORDER_CONSTANT)
+        cv2.split(warped, self._channels)
         y, *colours = self._channels
         size = self._half.width, self._half.height
         for full, half in zip(colours, self._chroma, strict=True):
             cv2.resize(full, size, half, interpolation=cv2.INTER_AREA)
         u, v, alpha_half = self._chroma
-        _over(y, self._channels[3], self._behind[0], self._blend, self._roi.of(out.y))
+        _over(y, self._channels[3], self._behind[0], self._blend, self._rect.of(out.y))
         _over(u, alpha_half, self._behind[1], self._blend_half, self._half.of(out.u))
         _over(v, alpha_half, self._behind[2], self._blend_half, self._half.of(out.v))
 
 
 class _Trunk:
-    """The trunk's rows, shifted by the breath."""
+    """The trunk's rows, shifted by the breath. Each step of the breath is drawn once and kept.
+
+    There are about two dozen steps (0.3 to 1.2 MB each), which come back with every breath.
+    """
 
     def __init__(self, scene: Scene, behind: Planes) -> None:
         trunk: Trunk = scene.trunk
         rect = self._rect = trunk.rect
         self._half = Rect(rect.x // 2, rect.y // 2, rect.width // 2, rect.height // 2)
         self._trunk = trunk
+        self._steps: dict[int, Planes] = {}
         if rect.empty:
             return
         rows = np.arange(rect.y, rect.bottom, dtype=np.float32)
         self._lift = scene.body.breath_lift(rows)
-        self._lift_half = (self._lift[0::2] + self._lift[1::2]) / 4
+        # Chroma rows are two luma rows high, and move half as many of their own rows.
+        self._lift_half = np.asarray((self._lift[0::2] + self._lift[1::2]) / 4, np.float32)
         self._behind = (rect.of(behind.y), self._half.of(behind.u), self._half.of(behind.v))
         self._rows = RowShift(rect.height, len(trunk.y), rect.width)
         self._rows_half = RowShift(self._half.height, len(trunk.u), self._half.width)
         self._planes = [np.empty((rect.height, rect.width), np.uint8) for _ in range(3)]
         self._planes_half = [np.empty((self._half.height, self._half.width), np.uint8) for _ in range(3)]
 
-    def draw(self, breath: float, out: Planes) -> None:
-        """Draw the trunk lifted by ``breath`` (0..1) over the background."""
+    def draw(self, step: int, breath: float, out: Planes) -> None:
+        """Draw the trunk lifted by ``breath`` (0..1), which ``step`` stands for, over the background."""
         if self._rect.empty:
             return
+        drawn = self._steps.get(step)
+        if drawn is None:
+            drawn = self._steps[step] = self._lifted(breath)
+        np.copyto(self._rect.of(out.y), drawn.y)
+        np.copyto(self._half.of(out.u), drawn.u)
+        np.copyto(self._half.of(out.v), drawn.v)
+
+    def _lifted(self, breath: float) -> Planes:
         trunk = self._trunk
         person, alpha, blend = self._planes
-        self._rows.set(self._lift * breath)
+        drawn = Planes(np.empty_like(person), np.empty_like(self._planes_half[0]), np.empty_like(self._planes_half[0]))
+        self._rows.set(self._lift * np.float32(breath))
         self._rows.apply(trunk.y, person)
         self._rows.apply(trunk.a, alpha)
-        _over(person, alpha, self._behind[0], blend, self._rect.of(out.y))
+        _over(person, alpha, self._behind[0], blend, drawn.y)
         person, alpha, blend = self._planes_half
-        self._rows_half.set(self._lift_half * breath)
+        self._rows_half.set(self._lift_half * np.float32(breath))
         self._rows_half.apply(trunk.a_half, alpha)
-        for plane, behind, target in ((trunk.u, self._behind[1], out.u), (trunk.v, self._behind[2], out.v)):
+        for plane, behind, target in ((trunk.u, self._behind[1], drawn.u), (trunk.v, self._behind[2], drawn.v)):
             self._rows_half.apply(plane, person)
-            _over(person, alpha, behind, blend, self._half.of(target))
+            _over(person, alpha, behind, blend, target)
+        return drawn
 
 
 def _over(person: Plane, alpha: Plane, behind: Plane, buffer: Plane, out: Plane) -> None:

@@ -23,6 +23,9 @@ from visavis.avatar.warp import Body
 _FILTER_MARGIN: Final = 6
 """Canvas pixels around a patch that the scaling filter looks at."""
 
+STRIP_PIXELS: Final = 56_000
+"""About 20 bytes a pixel pass through the cache while a strip is drawn."""
+
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
@@ -60,8 +63,8 @@ class Patches:
     def __init__(self, pack: Pack, bank: Bank, mask: Plane, face: _Face, rect: Rect) -> None:
         self.rect = rect
         self._pack, self._bank, self._face = pack, bank, face
-        self._weight = mask.astype(np.float32) / 255
-        self._rest = 1 - self._weight
+        self._weight = np.asarray(mask / 255, np.float32)
+        self._rest = np.asarray(1 - self._weight, np.float32)
         self._pictures: list[Plane | None] = [None] * len(bank.entries)
         self._lock = threading.Lock()
 
@@ -92,8 +95,8 @@ class Patches:
         target[:] = cv2.blendLinear(
             np.ascontiguousarray(source.of(patch)),
             np.ascontiguousarray(target),
-            np.ascontiguousarray(source.of(self._weight)),
-            np.ascontiguousarray(source.of(self._rest)),
+            np.ascontiguousarray(self._weight[source.y : source.bottom, source.x : source.right]),
+            np.ascontiguousarray(self._rest[source.y : source.bottom, source.x : source.right]),
         )
         origin = local.x + self._face.at[0], local.y + self._face.at[1]
         return yuva(self._face.placement.render(picture, origin, self._face.output(self.rect)))
@@ -127,7 +130,8 @@ class Trunk:
 class Scene:
     """See the module. ``roi``: the output rectangle that head movement can change; even corners.
 
-    ``head``: premultiplied YUVA of ``roi`` grown by ``margin``; ``person``: of the whole output.
+    ``head``: premultiplied YUVA of ``roi`` grown by ``margin``; ``person``: of the whole output. ``strips``: the parts
+    of ``roi`` that the person can be in.
     """
 
     def __init__(self, pack: Pack, placement: Placement, stage_bottom: float) -> None:
@@ -146,6 +150,7 @@ class Scene:
         picture = yuva(placement.render(*_cropped(base, placement.canvas_rect(field, _FILTER_MARGIN)), field))
         self.person = np.ascontiguousarray(Rect(-left, -top, whole.width, whole.height).of(picture))
         self.head = Rect(grown.x - left, grown.y - top, grown.width, grown.height).of(picture).copy()
+        self.strips = self._strips()
         self.trunk = Trunk(self.person, self._trunk_rect(), margin & ~1)
         self.mouth, self.eyes = self._patches(pack, base, grown)
         self.overlap = self.mouth.rect.cut(self.eyes.rect)
@@ -173,6 +178,28 @@ class Scene:
             x, y = min(found.x, box.x), min(found.y, box.y)
             found = Rect(x, y, max(found.right, box.right) - x, max(found.bottom, box.bottom) - y)
         return found
+
+    def _strips(self) -> list[Rect]:
+        """Cut ``roi`` into strips, each as wide as the person can become there; where nobody can be there is none.
+
+        A strip is as high as fits a processor's second cache with all its buffers.
+        """
+        roi, strips = self.roi, []
+        height = max(32, min(128, STRIP_PIXELS // max(roi.width, 1) & ~15))
+        vertical = int(np.ceil(self.body.reach)) + 2
+        grown = Rect(roi.x - self.margin, roi.y - self.margin, 0, 0)
+        for top in range(roi.y, roi.bottom, height):
+            bottom = min(top + height, roi.bottom)
+            rows = self.head[max(0, top - vertical - grown.y) : bottom + vertical - grown.y, :, 3]
+            columns = np.flatnonzero(rows.any(axis=0))
+            if not len(columns):
+                continue
+            sway = int(np.ceil(self.body.sway(np.array([top, bottom], np.float32)).max())) + 2
+            left, right = grown.x + int(columns[0]) - sway, grown.x + int(columns[-1]) + 1 + sway
+            strip = Rect(left, top, right - left, bottom - top).evened().cut(roi)
+            if not strip.empty:
+                strips.append(strip)
+        return strips
 
     def _trunk_rect(self) -> Rect:
         """Rows and columns of the person that breath moves and the head's warp does not draw."""

@@ -28,8 +28,8 @@ Field = npt.NDArray[np.float32]
 # Beyond these a flat picture looks bent rather than turned.
 MAX_YAW: Final = 0.14
 MAX_PITCH: Final = 0.10
-MAX_ROLL: Final = 0.07
-MAX_SHIFT: Final = 0.04
+MAX_ROLL: Final = 0.055
+MAX_SHIFT: Final = 0.03
 BREATH: Final = 0.006
 """Lift of the shoulders by a full breath, in heights of the face."""
 HEAD_SHARE: Final = 0.45
@@ -99,8 +99,15 @@ class Body:
 
     @property
     def reach(self) -> float:
-        """The most that any point moves, pixels."""
-        return 0.11 * self.face
+        """The most that any point moves, pixels: the crown, tilted and shifted."""
+        return 0.12 * self.face
+
+    def sway(self, y: Field) -> Field:
+        """The most that the outline moves sideways in each row, pixels."""
+        fade = 1 - _smoothstep(y, self.chin - 0.12 * self.face, self.still_below)
+        return np.asarray(
+            fade * ((MAX_SHIFT + 0.015) * self.face + math.sin(MAX_ROLL) * np.abs(self.neck_y - y)), np.float32
+        )
 
     def depth(self, x: Field, y: Field) -> Field:
         """Depth of the head's points before its axis, pixels: a dome with a nose."""
@@ -122,7 +129,7 @@ class Body:
         """How much of the breath's lift a row takes part in, 0..1."""
         shoulders = self.neck_y + 0.20 * self.face
         rise = HEAD_SHARE + (1 - HEAD_SHARE) * _smoothstep(y, self.chin, shoulders)
-        end = max(min(self.end, shoulders + 1.2 * self.face), shoulders + 0.3 * self.face)
+        end = max(min(self.end, shoulders + 0.9 * self.face), shoulders + 0.3 * self.face)
         return rise * (1 - _smoothstep(y, shoulders, end))
 
     def breath_lift(self, y: Field) -> Field:
@@ -159,41 +166,43 @@ class Poser:
 class HeadWarp:
     """Sampling maps for one rectangle of the output.
 
-    ``margin``: how many pixels the source picture reaches beyond ``rect`` on each side.
+    ``origin``: the output pixel that is the source picture's top-left one. ``scratch``: two flat float buffers of
+    :meth:`room` elements, which several warps used in turn may share: they then stay in the processor's cache.
     """
 
-    def __init__(self, body: Body, rect: Rect, margin: int) -> None:
-        columns, rows = -(-rect.width // CELL) + 2, -(-rect.height // CELL) + 2
+    def __init__(self, body: Body, rect: Rect, origin: tuple[int, int], scratch: tuple[Field, Field]) -> None:
+        columns, rows = self._cells(rect)
         # Centres of the cells, one cell more on each side: the enlargement is then exact for linear ramps inside.
-        x = (np.arange(columns, dtype=np.float32) - 0.5) * CELL - 0.5
-        y = (np.arange(rows, dtype=np.float32) - 0.5) * CELL - 0.5
-        local_x, local_y = np.meshgrid(x, y)
-        at_x, at_y = local_x + rect.x, local_y + rect.y
+        x = (np.arange(columns, dtype=np.float32) - 0.5) * CELL - 0.5 + rect.x
+        y = (np.arange(rows, dtype=np.float32) - 0.5) * CELL - 0.5 + rect.y
+        at_x, at_y = np.meshgrid(x, y)
         hold, depth, face = body.hold(at_x, at_y), body.depth(at_x, at_y), body.face
-        # What each of (identity, sine of yaw, roll, shift x) adds to the column that is sampled, and
-        # each of (identity, pitch, roll, shift y, breath) to the row. Sampling goes against the movement.
-        self._fields_x = np.stack([local_x + margin, -hold * depth, hold * (at_y - body.neck_y), -hold * face])
-        self._fields_y = np.stack(
-            [
-                local_y + margin,
-                hold * depth,
-                -hold * (at_x - body.neck_x),
-                -hold * face,
-                body.breath_lift(at_y),
-            ]
-        )
-        self._fields_x = self._fields_x.reshape(4, -1).astype(np.float32)
-        self._fields_y = self._fields_y.reshape(5, -1).astype(np.float32)
+        # What each of (identity, sine of yaw, roll, shift x) adds to the column that is sampled, and each of
+        # (identity, sine of pitch, roll, shift y, breath) to the row. Sampling goes against the movement.
+        across = [at_x - origin[0], -hold * depth, hold * (at_y - body.neck_y), -hold * face]
+        down = [at_y - origin[1], hold * depth, -hold * (at_x - body.neck_x), -hold * face, body.breath_lift(at_y)]
+        self._fields_x = np.stack(across).reshape(4, -1).astype(np.float32)
+        self._fields_y = np.stack(down).reshape(5, -1).astype(np.float32)
         self._coarse_x = np.empty((rows, columns), np.float32)
         self._coarse_y = np.empty((rows, columns), np.float32)
-        self._fine_x = np.empty((rows * CELL, columns * CELL), np.float32)
-        self._fine_y = np.empty((rows * CELL, columns * CELL), np.float32)
+        shape = rows * CELL, columns * CELL
+        self._fine_x, self._fine_y = (buffer[: shape[0] * shape[1]].reshape(shape) for buffer in scratch)
         inside = np.s_[CELL : CELL + rect.height, CELL : CELL + rect.width]
         self._map_x, self._map_y = self._fine_x[inside], self._fine_y[inside]
         self._sizes_x, self._sizes_y = np.ones(4, np.float32), np.ones(5, np.float32)
 
+    @staticmethod
+    def _cells(rect: Rect) -> tuple[int, int]:
+        return -(-rect.width // CELL) + 2, -(-rect.height // CELL) + 2
+
+    @classmethod
+    def room(cls, rect: Rect) -> int:
+        """How many elements of scratch ``rect`` needs."""
+        columns, rows = cls._cells(rect)
+        return columns * rows * CELL * CELL
+
     def maps(self, sizes: tuple[float, ...]) -> tuple[Field, Field]:
-        """Where to sample the source, (columns, rows), for a pose's sizes. Valid until the next call."""
+        """Where to sample the source, (columns, rows), for a pose's sizes. Valid until the scratch is used again."""
         yaw, pitch, roll, shift_x, shift_y, breath = sizes
         self._sizes_x[1:] = yaw, roll, shift_x
         self._sizes_y[1:] = pitch, roll, shift_y, breath

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 MAX_PAYLOAD: Final = 1180
-"""Bytes of one RTP payload: with RTP, SRTP, TURN, UDP and IPv6 headers a packet stays under 1280, the least IPv6 MTU."""
+"""Bytes of one RTP payload: with RTP, SRTP, TURN, UDP and IPv6 headers a packet stays under IPv6's least MTU, 1280."""
 
 _START: Final = re.compile(rb"\x00\x00(?:\x00)?\x01")
 _STAP_A: Final = 24

@@ -1,8 +1,8 @@
 """Where the media's UDP sockets are bound and what address is announced for them.
 
 aioice binds to any free port and announces the address it bound to. A server needs more: a port range that a firewall
-can open, shared by the worker processes, and, behind a 1:1 NAT, the public address. ``RangeConnection`` overrides the one
-method of aioice that creates host candidates, ``Connection.get_component_candidates`` (read in aioice 0.13.2);
+can open, shared by the worker processes, and, behind a 1:1 NAT, the public address. ``RangeConnection`` overrides the
+one method of aioice that creates host candidates, ``Connection.get_component_candidates`` (read in aioice 0.13);
 ``tests/rtc/test_ports.py`` fails when aioice moves what is relied on.
 """
 
@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from aioice import Candidate, Connection, turn
+from aioice import Candidate, Connection, TransportPolicy, turn
 from aioice.candidate import candidate_foundation, candidate_priority
 from aioice.ice import StunProtocol, relayed_candidate, server_reflexive_candidate
 from aiortc import RTCIceServer
@@ -43,12 +43,14 @@ class IceConfig:
         public_ip: address to announce besides the bound ones ("" none).
         servers: STUN and TURN servers the server itself uses (the first of each kind).
         addresses: local addresses to bind; empty: all of the machine, loopback only if there is no other.
+        relay_only: use nothing but the TURN server.
     """
 
     port_range: tuple[int, int] | None = None
     public_ip: str = ""
     servers: Sequence[IceServer] = field(default_factory=tuple)
     addresses: Sequence[str] = field(default_factory=tuple)
+    relay_only: bool = False
 
     def __post_init__(self) -> None:
         try:
@@ -70,6 +72,8 @@ class IceConfig:
         found = connection_kwargs([RTCIceServer(list(one.urls), one.username, one.credential) for one in self.servers])
         if self.public_ip:
             found.pop("stun_server", None)  # it could only tell what is known already, and costs a round trip
+        if self.relay_only:
+            found["transport_policy"] = TransportPolicy.RELAY
         return found
 
 
@@ -102,7 +106,7 @@ def bind_udp(address: str, port_range: tuple[int, int] | None, start: random.Ran
 
 
 def primary_address(addresses: Sequence[str], towards: str) -> str | None:
-    """Which of ``addresses`` the machine uses to send to ``towards`` (nothing is sent); else the first of that family."""
+    """Which of ``addresses`` the machine sends from to ``towards`` (nothing is sent), else the first of that family."""
     version = ipaddress.ip_address(towards).version
     same = [one for one in addresses if ipaddress.ip_address(one).version == version]
     with socket.socket(socket.AF_INET6 if version == 6 else socket.AF_INET, socket.SOCK_DGRAM) as probe:
@@ -114,7 +118,7 @@ def primary_address(addresses: Sequence[str], towards: str) -> str | None:
     return own if own in same else next(iter(same), None)
 
 
-class RangeConnection(Connection):  # type: ignore[misc]
+class RangeConnection(Connection):
     """aioice's connection with its sockets in a port range and a public address announced."""
 
     def __init__(self, config: IceConfig, **kwargs: Any) -> None:
@@ -129,7 +133,8 @@ class RangeConnection(Connection):  # type: ignore[misc]
         Raises:
             PortsExhausted: no address has a free port.
         """
-        addresses = list(self._config.addresses) or addresses or ["127.0.0.1"]
+        if not self._config.relay_only:
+            addresses = list(self._config.addresses) or addresses or ["127.0.0.1"]
         protocols = await self._bind(addresses)
         self._protocols += protocols
         candidates: list[Candidate] = []

@@ -35,13 +35,13 @@ class Utterance:
         """The part of the text that has really sounded, to the word (or the character, of Chinese)."""
         if not self.started:
             return ""
-        if self.ended and self.played >= self.samples:
+        if self.complete and self.played >= self.samples:
             return self.text
         # While more sound is still to come, its length is not known: estimate from the usual pace.
         pace = 4.5 if self.language == "zh" else 14.0
         whole = self.samples if self.complete else max(self.samples, int(len(self.text) / pace * STAGE_RATE))
         share = self.played / whole if whole else 0.0
-        budget = int(len(self.text) * min(share, 1.0) + 0.5)
+        budget = int(len(self.text) * min(share, 1.0))
         out = ""
         for piece in _WORD.findall(self.text):
             if len(out) + len(piece) > budget:

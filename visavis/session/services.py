@@ -133,8 +133,8 @@ def load_service(name: str, options: dict[str, Any], base: type) -> Any:
         raise VisavisError(f"{name!r} is not a {base.__name__}")
     try:
         return cls(**options)
-    except (TypeError, ValueError) as error:
-        # The message of a constructor may quote its arguments, keys among them: name the class only.
+    except Exception as error:
+        # A vendor's constructor may raise anything, and its message may quote the arguments, keys among them.
         raise VisavisError(f"{name!r} does not take the options given ({type(error).__name__})") from error
 
 

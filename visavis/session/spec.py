@@ -50,9 +50,10 @@ class VideoSpec(_Model):
 
 
 class BackgroundSpec(_Model):
-    """``color``: #RRGGBB. ``image``: path of a picture file that the worker can read."""
+    """GRADIENT (the default, when the room says nothing): soft light around ``color``; COLOR: #RRGGBB, flat; IMAGE: ``image``,
+    the path of a picture file that the worker can read."""
 
-    kind: Literal["COLOR", "IMAGE"] = "COLOR"
+    kind: Literal["GRADIENT", "COLOR", "IMAGE"] = "GRADIENT"
     color: str = "#D9E1E8"
     image: str | None = None
 

@@ -14,6 +14,8 @@ END_PAUSE = 0.15
 """After a sentence."""
 _SHORTEST = 5
 """Weight (see ``_weight``) below which a clause is joined to its neighbour: its prosody would be odd."""
+_SHORTEST_FIRST = 2
+"""The same for the first clause, for which a person waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +32,12 @@ def split(text: str) -> list[Clause]:
     at = 0
     for match in _CUT.finditer(text):
         piece = text[at : match.end()]
-        if _weight(piece) >= _SHORTEST:
+        if _weight(piece) >= (_SHORTEST if pieces else _SHORTEST_FIRST):
             pieces.append(piece)
             at = match.end()
     rest = text[at:]
     if rest.strip():
-        if pieces and _weight(rest) < _SHORTEST:
+        if pieces and _weight(rest) < _SHORTEST_FIRST:
             pieces[-1] += rest
         else:
             pieces.append(rest)

@@ -20,7 +20,7 @@ from visavis.speech.g2p import Phonemiser
 from visavis.speech.level import to_pcm, volume_db
 from visavis.speech.normalise import has_han
 from visavis.speech.timing import Sound, shifted, trimmed
-from visavis.speech.types import Language, PhonemeTiming, SpeechChunk, Voice, VoiceSettings
+from visavis.speech.types import NORMAL, Language, PhonemeTiming, SpeechChunk, Voice, VoiceSettings
 from visavis.speech.voices import CATALOGUE, DEFAULT, MAX_TOKENS, EmbeddedVoice, all_voices, load_styles, resolve
 
 ENGINE_VERSION = "embedded-1"
@@ -75,9 +75,10 @@ class EmbeddedSynthesiser:
         self._slow.shutdown(wait=False, cancel_futures=True)
 
     async def say(
-        self, text: str, voice: str, language: Language, settings: VoiceSettings = VoiceSettings()
+        self, text: str, voice: str, language: Language, settings: VoiceSettings = NORMAL
     ) -> AsyncIterator[SpeechChunk]:
-        """Speak one sentence, a chunk for each clause. Nothing comes for a text without letters. Raises UnknownVoice."""
+        """Speak one sentence, a chunk for each clause. Nothing comes for a text without letters. Raises
+        UnknownVoice."""
         if has_han(text) and voice in ("", DEFAULT):
             language = "zh"
         speaker = resolve(voice, language)

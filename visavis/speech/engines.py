@@ -105,7 +105,7 @@ class Hibari:
     """hibari's "heart": one English voice, about 0.02 s of one core for each second of sound."""
 
     def __init__(self, model: Path) -> None:
-        from hibari import dsp
+        from hibari import dsp  # type: ignore[import-untyped]
 
         self._graph = session(model, 1)
         self._dsp = dsp

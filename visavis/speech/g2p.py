@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from visavis.speech.normalise import has_han, script_runs
 
 if TYPE_CHECKING:
-    from hibari.g2p import G2P
+    from hibari.g2p import G2P  # type: ignore[import-untyped]
     from misaki.zh import ZHG2P
 
 _WARM_EN = "Warm-up, 12 xyzzyish words."
@@ -66,8 +66,8 @@ def _load_mandarin() -> ZHG2P:
     import jieba
     from misaki.zh import ZHG2P
 
-    # Built here rather than by jieba itself, which would read a compiled dictionary from a file with a fixed name in the
-    # shared temporary folder, where anybody could have put one. Building it takes as long as reading it (0.5 s).
+    # Built here rather than by jieba itself, which would read a compiled dictionary from a file with a fixed name in
+    # the shared temporary folder, where anybody could have put one. Building it takes as long as reading it (0.5 s).
     dictionary = jieba.dt
     dictionary.FREQ, dictionary.total = dictionary.gen_pfdict(dictionary.get_dict_file())
     dictionary.initialized = True

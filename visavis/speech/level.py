@@ -21,7 +21,8 @@ def volume_db(volume: int) -> float:
 
 
 def to_pcm(sound: Sound, gain_db: float, rate: int) -> Pcm:
-    """Apply ``gain_db``, limit peaks to -1 dBFS with a gain that moves smoothly (4 ms ahead and after), and quantise."""
+    """Apply ``gain_db``, limit peaks to -1 dBFS with a gain that moves smoothly (4 ms ahead and after), and
+    quantise."""
     amplified = sound * np.float32(10 ** (gain_db / 20))
     if len(amplified) and float(np.abs(amplified).max()) > _CEILING:
         reach = 2 * round(_LOOK_SECONDS * rate) + 1
@@ -29,4 +30,5 @@ def to_pcm(sound: Sound, gain_db: float, rate: int) -> Pcm:
         peaks = maximum_filter1d(np.abs(amplified), size=2 * reach + 1)
         gain = uniform_filter1d(_CEILING / np.maximum(peaks, _CEILING), size=reach)
         amplified = amplified * gain
-    return (np.clip(amplified, -1.0, 1.0) * 32767.0).round().astype(np.int16)
+    pcm: Pcm = (np.clip(amplified, -1.0, 1.0) * 32767.0).round().astype(np.int16)
+    return pcm

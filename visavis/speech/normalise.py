@@ -29,8 +29,9 @@ _LATIN_RUN = re.compile(rf"{_LATIN.pattern}(?:[ ]+{_LATIN.pattern})*")
 _DIMENSIONS = re.compile(r"(?<=\d)\s*[xX×*]\s*(?=\d)")
 _VERSION = re.compile(r"\d+(?:\.\d+){2,}")
 _UNITS = {
-    "fps": "帧每秒", "ms": "毫秒", "khz": "千赫", "mhz": "兆赫", "ghz": "吉赫", "hz": "赫兹", "px": "像素", "db": "分贝",
-    "kg": "千克", "km/h": "公里每小时", "km": "公里", "cm": "厘米", "mm": "毫米", "ml": "毫升", "m": "米", "s": "秒", "w": "瓦",
+    "fps": "帧每秒", "ms": "毫秒", "s": "秒", "khz": "千赫", "mhz": "兆赫", "ghz": "吉赫", "hz": "赫兹",
+    "px": "像素", "db": "分贝", "w": "瓦", "kg": "千克", "ml": "毫升",
+    "km/h": "公里每小时", "km": "公里", "m": "米", "cm": "厘米", "mm": "毫米",
 }  # fmt: skip
 _UNIT = re.compile(rf"(?<=\d)\s*({'|'.join(_UNITS)})(?![A-Za-z0-9])", re.IGNORECASE)
 _MANDARIN_DIGITS = str.maketrans("0123456789.", "零一二三四五六七八九点")
@@ -76,7 +77,9 @@ def _plain(text: str) -> str:
     if not has_han(text):
         text = _DIMENSIONS.sub(" x ", text)
     text = _MARKUP.sub(" ", text)
-    kept = (c for c in text if unicodedata.category(c) not in {"So", "Sk", "Cc", "Cf", "Co", "Cs", "Cn"} or c in "\n\t°℃℉")
+    kept = (
+        c for c in text if unicodedata.category(c) not in {"So", "Sk", "Cc", "Cf", "Co", "Cs", "Cn"} or c in "\n\t°℃℉"
+    )
     return _SPACES.sub(" ", "".join(" " if c in "\n\t" else c for c in kept)).strip()
 
 

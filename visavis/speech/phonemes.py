@@ -3,15 +3,11 @@
 Both embedded engines use the Kokoro alphabet (misaki's conventions): IPA, with capital letters for English diphthongs.
 What ``PhonemeTiming.phoneme`` may hold is ``""`` (silence) or one character of ``ENGLISH`` or ``MANDARIN``; a voice
 that speaks a mixed sentence uses both. Modifiers (stress, length, aspiration, tones) never leave the engine: their time
-is counted to the phoneme they modify, see ``fold``. A diphthong of Mandarin is two phonemes (``ai`` is ``a``, ``i``), one
-of English is one symbol (``I``).
+is counted to the phoneme they modify (``visavis.speech.timing``). A diphthong of Mandarin is two phonemes (``ai`` is
+``a``, ``i``), one of English is one symbol (``I``).
 """
 
 from __future__ import annotations
-
-from collections.abc import Iterable, Sequence
-
-from visavis.speech.types import PhonemeTiming
 
 SILENCE = ""
 """Pauses at punctuation, and before and after the sentence."""

@@ -39,7 +39,8 @@ class SileroActivity:
     def __init__(self, model: SileroModel) -> None:
         self._session = model.session
         self._rate = np.array(SAMPLE_RATE, np.int64)
-        self.reset()
+        self._state = np.zeros((2, 1, 128), np.float32)
+        self._input = np.zeros((1, _CONTEXT + FRAME_SAMPLES), np.float32)
 
     @property
     def sample_rate(self) -> int:
@@ -62,5 +63,5 @@ class SileroActivity:
 
     def reset(self) -> None:
         """Forget what was heard."""
-        self._state = np.zeros((2, 1, 128), np.float32)
-        self._input = np.zeros((1, _CONTEXT + FRAME_SAMPLES), np.float32)
+        self._state = np.zeros_like(self._state)
+        self._input = np.zeros_like(self._input)

@@ -27,8 +27,8 @@ _RELEASE_SECONDS = 0.02
 def phoneme_timings(tokens: Sequence[str], seconds: Sequence[float]) -> list[PhonemeTiming]:
     """Timings of ``tokens`` (one character each, "" for a pad) that last ``seconds``.
 
-    Stress belongs to the phoneme after it; length, aspiration and tone to the one before. A space between two phonemes is
-    no pause (speech runs on): each takes half of it. Punctuation, and a space beside it, is silence.
+    Stress belongs to the phoneme after it; length, aspiration and tone to the one before. A space between two
+    phonemes is no pause (speech runs on): each takes half of it. Punctuation, and a space beside it, is silence.
     """
     return _contiguous(_without_spaces(_folded(tokens, seconds)))
 
@@ -37,14 +37,14 @@ def _folded(tokens: Sequence[str], seconds: Sequence[float]) -> list[tuple[str, 
     """Symbol (phoneme, silence or space) and length; modifiers are counted to their phoneme."""
     folded: list[tuple[str, float]] = []
     stress = 0.0
-    for token, length in zip(tokens, seconds, strict=True):
-        if token in MODIFIERS_BEFORE:
+    for mark, length in zip(tokens, seconds, strict=True):
+        if mark in MODIFIERS_BEFORE:
             stress += length
-        elif token in MODIFIERS_AFTER and folded:
+        elif mark in MODIFIERS_AFTER and folded:
             symbol, before = folded[-1]
             folded[-1] = symbol, before + length
         else:
-            folded.append((token if token in PHONEMES or token == " " else SILENCE, stress + length))
+            folded.append((mark if mark in PHONEMES or mark == " " else SILENCE, stress + length))
             stress = 0.0
     return [*folded, (SILENCE, stress)] if stress else folded
 
@@ -81,8 +81,8 @@ def trimmed(
 ) -> tuple[Sound, list[PhonemeTiming]]:
     """Cut ``sound`` to ``lead`` seconds before its first and ``tail`` seconds after its last audible moment.
 
-    Pads with zeros where it is shorter than that. The timings follow; what lies outside is dropped, and the last phoneme
-    ends with the sound. Returns an empty sound if nothing is audible.
+    Pads with zeros where it is shorter than that. The timings follow; what lies outside is dropped, and the last
+    phoneme ends with the sound. Returns an empty sound if nothing is audible.
     """
     span = _audible(sound, rate)
     if span is None:
@@ -98,7 +98,8 @@ def trimmed(
     duration = len(cut) / rate
     voice_end = min(duration, (span[1] - begin) / rate + _RELEASE_SECONDS)
     kept = [
-        PhonemeTiming(t.phoneme, max(0.0, t.start - begin / rate), min(voice_end, t.end - begin / rate)) for t in timings
+        PhonemeTiming(t.phoneme, max(0.0, t.start - begin / rate), min(voice_end, t.end - begin / rate))
+        for t in timings
     ]
     kept = [t for t in kept if t.end > t.start]
     if kept and kept[-1].end < duration:

@@ -40,7 +40,8 @@ class Recogniser(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PhonemeTiming:
-    """One phoneme (IPA, as the engine's vocabulary writes it; "" is silence): seconds from the start of its sentence."""
+    """One phoneme (IPA, as the engine's vocabulary writes it; "" is silence): seconds from the start of its
+    sentence."""
 
     phoneme: str
     start: float
@@ -54,6 +55,10 @@ class VoiceSettings:
     speed: int = 100
     pitch: int = 100
     volume: int = 140
+
+
+NORMAL = VoiceSettings()
+"""As the voice was made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +94,7 @@ class Synthesiser(Protocol):
     def voices(self) -> Sequence[Voice]: ...
 
     def say(
-        self, text: str, voice: str, language: Language, settings: VoiceSettings = VoiceSettings()
+        self, text: str, voice: str, language: Language, settings: VoiceSettings = NORMAL
     ) -> AsyncIterator[SpeechChunk]:
         """Synthesise ``text`` (one sentence). Closing the iterator cancels the work at the next chunk."""
         ...

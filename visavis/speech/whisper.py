@@ -1,8 +1,8 @@
 """Whisper-base on CTranslate2 with a short window: an utterance costs what it lasts, not what 30 s would.
 
-Whisper was trained on windows of exactly 30 s. Its encoder accepts shorter ones and is then several times cheaper, but with
-too little silence behind the speech the decoder repeats itself. ``_window_seconds`` keeps enough of it; whatever still
-looks wrong is decoded again with the full window.
+Whisper was trained on windows of exactly 30 s. Its encoder accepts shorter ones and is then several times cheaper,
+but with too little silence behind the speech the decoder repeats itself. ``_window_seconds`` keeps enough of it;
+whatever still looks wrong is decoded again with the full window.
 """
 
 from __future__ import annotations
@@ -76,7 +76,8 @@ class _Hypothesis:
 
 
 class WhisperRecogniser:
-    """Implements ``Recogniser``. All sessions share the model; at most ``concurrency`` utterances are decoded at once."""
+    """Implements ``Recogniser``. All sessions share the model; at most ``concurrency`` utterances are decoded at
+    once."""
 
     def __init__(self, models_dir: Path, threads: int = 2, concurrency: int = 1) -> None:
         """Load the model (blocking, about 2 s) and warm it up. ``threads``: of one recognition."""
@@ -107,7 +108,8 @@ class WhisperRecogniser:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     async def transcribe(self, pcm: Pcm, language: Language | None = None) -> Transcript:
-        """Recognise up to 30 s; of a longer utterance the last 30 s. A cancelled call frees its place at the next step."""
+        """Recognise up to 30 s; of a longer utterance the last 30 s. A cancelled call frees its place at the next
+        step."""
         dropped = threading.Event()
         try:
             return await asyncio.get_running_loop().run_in_executor(self._pool, self._work, pcm, language, dropped)

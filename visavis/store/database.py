@@ -40,7 +40,7 @@ class Database:
             VaultError: the key file cannot be used.
             sqlalchemy.exc.SQLAlchemyError: the database cannot be reached.
         """
-        settings.data.mkdir(parents=True, exist_ok=True)
+        settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
         vault = await asyncio.to_thread(Vault.open, settings)
         engine = create_async_engine(settings.sqlalchemy_url)
         if engine.dialect.name == "sqlite":

@@ -8,6 +8,8 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from sqlalchemy.exc import IntegrityError
+
 from visavis.errors import VisavisError
 from visavis.settings import Settings
 from visavis.store import identity
@@ -28,15 +30,19 @@ def create_key(settings: Settings, project_id: str, name: str = "") -> AccessKey
     """A new AK/SK of a project, which is made if it does not exist.
 
     Args:
-        name: the project's name when it is made (default: its id); SDKs without a project id look for the region's name.
+        name: the project's name when it is made (default: its id). SDKs without a project id ask for the project that
+            is named like their region.
 
     Raises:
-        BadIdentityError: the project id cannot stand in a URL.
+        BadIdentityError: the project id cannot stand in a URL, or another project has the name.
     """
     _check_project(project_id)
 
     async def work(database: Database) -> AccessKey:
-        await identity.ensure_project(database, project_id, time.time(), name)
+        try:
+            await identity.ensure_project(database, project_id, time.time(), name)
+        except IntegrityError:
+            raise BadIdentityError(f"another project is named {name or project_id!r}") from None
         return await identity.add_key(database, project_id, time.time())
 
     return _run(settings, work)

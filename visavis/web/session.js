@@ -3,8 +3,9 @@
 import { ApiError, RoomApi, startSession } from "./api.js";
 import { allows, next } from "./machine.js";
 import { Voice } from "./media.js";
-import { isFinal, noMediaProblem, problemOf } from "./problems.js";
-import { Peer, firstFrame } from "./rtc.js";
+import { play, watchPicture } from "./picture.js";
+import { isFinal, problemOf } from "./problems.js";
+import { Peer } from "./rtc.js";
 import { clientMessage, clientReady, parse, sendText } from "./rtvi.js";
 import { forgetCode, rememberJob } from "./signin.js";
 import { TIMING, pause } from "./timing.js";
@@ -118,43 +119,21 @@ export class Session extends EventTarget {
       throw problem ? Object.assign(new Error(problem.kind), { problem, pcId: peer.pcId }) : error;
     }
     // Only a connection that once worked can be lost; before that, connect() rejects.
-    peer.addEventListener("lost", () => void this.#reconnect(peer));
+    peer.addEventListener("lost", () => void this.reconnect(peer));
     this.#go("connected");
     void this.#play();
-    void this.#watchPicture(peer);
+    const ours = () => this.peer === peer && this.state === "live";
+    void watchPicture(this.video, peer.pc, signal, ours, (name, detail) => this.#tell(name, detail));
   }
 
   async #play() {
-    try {
-      await this.video.play();
-    } catch (error) {
-      if (error instanceof DOMException && error.name === "NotAllowedError") this.#tell("problem", { kind: "soundBlocked" });
-    }
+    if (!(await play(this.video))) this.#tell("problem", { kind: "soundBlocked" });
   }
 
   /** After a gesture: let the sound out. */
   unblockSound() {
     this.#tell("problem", null);
     void this.#play();
-  }
-
-  /** Say so when no picture comes, and take it back when one does. @param {Peer} peer */
-  async #watchPicture(peer) {
-    const ours = () => this.peer === peer && this.state === "live";
-    let arrived = false;
-    let told = false;
-    const first = firstFrame(this.video).then(() => {
-      arrived = true;
-      if (!ours()) return;
-      if (told) this.#tell("problem", null);
-      this.#tell("picture");
-    });
-    await Promise.race([first, pause(TIMING.noMedia, this.#run.signal).catch(() => undefined)]);
-    if (arrived || !ours()) return;
-    const problem = await noMediaProblem(peer.pc);
-    if (arrived || !ours() || !problem) return;
-    told = true;
-    this.#tell("problem", problem);
   }
 
   #watchVoice() {
@@ -172,9 +151,12 @@ export class Session extends EventTarget {
     if (message.type === "server:jobEnd") this.#end(String(message.data.reason ?? "NORMAL"), "");
   }
 
-  /** @param {Peer} lost */
-  async #reconnect(lost) {
-    if (this.peer !== lost || this.state !== "live") return;
+  /**
+   * Make the connection anew, a few times with growing pauses.
+   * @param {Peer | null} [lost] the one that broke
+   */
+  async reconnect(lost = this.peer) {
+    if (!lost || this.peer !== lost || this.state !== "live") return;
     const { signal } = this.#run;
     let { pcId } = lost;
     lost.close();

@@ -1,4 +1,4 @@
-"""The avatar studio: bakes a character file into an avatar pack. Importing it is light; baking needs Blender's module."""
+"""The avatar studio: bakes a character file into an avatar pack. Importing it is light; baking needs bpy."""
 
 from __future__ import annotations
 

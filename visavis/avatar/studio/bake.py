@@ -31,7 +31,7 @@ class _Baked:
 
 
 def _clipped(moved: Sequence[float], limits: Sequence[float], canvas: tuple[int, int]) -> Rectangle:
-    """The rectangle of all motion with room for the feather, inside ``limits`` (left, top, right, bottom) and canvas."""
+    """The rectangle of all motion with room for the feather, inside ``limits`` (left, top, right, bottom)."""
     room = _FEATHER + 6
     left, top = max(moved[0] - room, limits[0], 0), max(moved[1] - room, limits[1], 0)
     right, bottom = min(moved[2] + room, limits[2], canvas[0]), min(moved[3] + room, limits[3], canvas[1])
@@ -44,8 +44,8 @@ def place(layout: dict[str, Any], canvas: tuple[int, int]) -> dict[str, Rectangl
     at = {name: np.array(point) for name, point in layout["anchors"].items()}
     apart = float(at["right_eye"][0] - at["left_eye"][0])
     middle, eyes, chin = float(at["nose"][0]), float(at["left_eye"][1]), float(at["chin"][1])
-    mouth = (middle - 1.18 * apart, float(at["nose"][1]) - 0.12 * apart, middle + 1.18 * apart, chin + 0.5 * apart)
-    lids = (middle - 1.05 * apart, eyes - 0.72 * apart, middle + 1.05 * apart, float(at["nose"][1]) - 0.12 * apart)
+    mouth = (middle - 1.36 * apart, float(at["nose"][1]) - 0.12 * apart, middle + 1.36 * apart, chin + 0.45 * apart)
+    lids = (middle - 1.2 * apart, eyes - 0.95 * apart, middle + 1.2 * apart, float(at["nose"][1]) - 0.12 * apart)
     moved = layout["moved"]
     return {"mouth": _clipped(moved["mouth"], mouth, canvas), "eyes": _clipped(moved["eyes"], lids, canvas)}
 
@@ -66,7 +66,9 @@ def bake_pack(
     layout = room.layout({"mouth": [e.weights for e in banks.MOUTHS], "eyes": [e.weights for e in banks.EYES]})
     boxes = place(layout, canvas)
     shots = [
-        Shot(f"{bank}/{entry.id}", entry.weights, samples, boxes[bank]) for bank, part in chosen.items() for entry in part
+        Shot(f"{bank}/{entry.id}", entry.weights, samples, boxes[bank])
+        for bank, part in chosen.items()
+        for entry in part
     ]
     total = len(shots) + 1
     base_path, *paths = room.take([Shot("base", {}, samples * _BASE_SAMPLES), *shots], progress, 0, total)

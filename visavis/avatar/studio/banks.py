@@ -12,8 +12,8 @@ from dataclasses import dataclass
 Weights = dict[str, float]
 
 _PAIRED = frozenset(
-    ("mouthDimple", "mouthFrown", "mouthLowerDown", "mouthPress", "mouthSmile", "mouthStretch", "mouthUpperUp", "eyeBlink",
-     "eyeLookDown", "eyeLookUp", "eyeSquint", "eyeWide", "browOuterUp", "browDown", "cheekSquint")
+    ("mouthDimple", "mouthFrown", "mouthLowerDown", "mouthPress", "mouthSmile", "mouthStretch", "mouthUpperUp",
+     "eyeBlink", "eyeLookDown", "eyeLookUp", "eyeSquint", "eyeWide", "browOuterUp", "browDown", "cheekSquint")
 )  # fmt: skip
 
 
@@ -69,8 +69,8 @@ def _mouths() -> Iterator[tuple[str, Weights]]:
         yield name, target
     for name, target, parts in (
         ("aa", AA, (0.17, 0.33, 0.5, 0.66, 0.83)), ("eh", EH, (0.33, 0.66)), ("ih", IH, (0.33, 0.66)),
-        ("oh", OH, (0.25, 0.5, 0.75)), ("ou", OU, (0.33, 0.66)), ("pp", PP, (0.5,)), ("ff", FF, (0.5,)), ("ss", SS, (0.5,)),
-        ("ch", CH, (0.5,)), ("dd", DD, (0.5,)), ("th", TH, (0.5,)),
+        ("oh", OH, (0.25, 0.5, 0.75)), ("ou", OU, (0.33, 0.66)), ("pp", PP, (0.5,)), ("ff", FF, (0.5,)),
+        ("ss", SS, (0.5,)), ("ch", CH, (0.5,)), ("dd", DD, (0.5,)), ("th", TH, (0.5,)),
     ):  # fmt: skip
         for part in parts:
             yield f"{name}_{round(part * 100)}", _scaled(target, part)
@@ -115,7 +115,7 @@ def _eyes() -> Iterator[tuple[str, Weights]]:
     for part in (0.18, 0.35, 0.52, 0.7, 0.85, 1.0):
         yield f"blink_{round(part * 100)}", weights(eyeBlink=part)
     for name, x, y in (
-        ("left", -0.27, 0.0), ("right", 0.27, 0.0), ("up", 0.0, 0.25), ("down", 0.0, 0.25 * -1), ("left_near", -0.13, 0.0),
+        ("left", -0.27, 0.0), ("right", 0.27, 0.0), ("up", 0.0, 0.25), ("down", 0.0, -0.25), ("left_near", -0.13, 0.0),
         ("right_near", 0.13, 0.0), ("up_near", 0.0, 0.12), ("down_near", 0.0, -0.12), ("left_up", -0.2, 0.16),
         ("right_up", 0.2, 0.16), ("left_down", -0.2, -0.16), ("right_down", 0.2, -0.16),
     ):  # fmt: skip
@@ -130,4 +130,4 @@ def _eyes() -> Iterator[tuple[str, Weights]]:
 
 
 EYES: tuple[Entry, ...] = tuple(Entry(name, shapes) for name, shapes in _eyes())
-FIRST_EYES = ("open", "blink_35", "blink_70", "blink_100", "look_left", "look_right", "look_up", "look_down", "brows_up")
+FIRST_EYES = ("open", "blink_35", "blink_70", "blink_100", "look_left", "look_right", "look_up", "look_down")

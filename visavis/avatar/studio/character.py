@@ -81,5 +81,6 @@ def load(path: Path) -> Character:
 
 
 def box(values: tuple[int, int, int, int]) -> Box:
+    """A manifest's box from [x, y, width, height]."""
     x, y, width, height = values
     return Box(x=x, y=y, width=width, height=height)

@@ -40,7 +40,8 @@ def feathered(width: int, height: int, feather: int) -> Image:
     depth = 1 - np.hypot(inner_x[None, :], inner_y[:, None])
     depth = np.clip(depth, 0, 1)
     smooth = depth * depth * (3 - 2 * depth)
-    return np.round(smooth * 255).astype(np.uint8)
+    mask: Image = np.round(smooth * 255).astype(np.uint8)
+    return mask
 
 
 def solid_only(mask: Image, patches: Sequence[Image]) -> Image:
@@ -51,7 +52,8 @@ def solid_only(mask: Image, patches: Sequence[Image]) -> Image:
         return mask
     away = cv2.distanceTransform(1 - cv2.dilate(holes, np.ones((5, 5), np.uint8)), cv2.DIST_L2, 3)
     keep = np.clip(away / 12.0, 0, 1)
-    return np.round(mask * keep * keep * (3 - 2 * keep)).astype(np.uint8)
+    kept: Image = np.round(mask * (keep * keep * (3 - 2 * keep))).astype(np.uint8)
+    return kept
 
 
 def paste(base: Image, patch: Image, box: Rectangle, mask: Image) -> None:

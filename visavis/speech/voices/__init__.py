@@ -26,7 +26,7 @@ class UnknownVoice(VisavisError):
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedVoice:
-    """A voice and how it is made. ``style``: Kokoro's table, or "" for hibari; ``gain_db`` brings it to -20 LUFS."""
+    """A voice and how it is made. ``style``: Kokoro's table, or "" for hibari; ``gain_db`` brings it to -19 LUFS."""
 
     voice: Voice
     style: str
@@ -42,13 +42,13 @@ def _voice(
 CATALOGUE: dict[str, EmbeddedVoice] = {
     entry.voice.id: entry
     for entry in (
-        _voice("en-heart", "Heart", ("en",), "f", "hibari", "", 0.0),
-        _voice("en-heart-rich", "Heart (richer, slower to start)", ("en",), "f", "kokoro", "af_heart", 0.0),
-        _voice("en-michael", "Michael", ("en",), "m", "kokoro", "am_michael", 0.0),
-        _voice("zh-xiaoxiao", "晓晓", ("zh", "en"), "f", "kokoro", "zf_xiaoxiao", 0.0),
-        _voice("zh-xiaoyi", "晓伊", ("zh", "en"), "f", "kokoro", "zf_xiaoyi", 0.0),
-        _voice("zh-yunjian", "云健", ("zh", "en"), "m", "kokoro", "zm_yunjian", 0.0),
-        _voice("zh-yunxi", "云希", ("zh", "en"), "m", "kokoro", "zm_yunxi", 0.0),
+        _voice("en-heart", "Heart", ("en",), "f", "hibari", "", 7.2),
+        _voice("en-heart-rich", "Heart (richer, slower to start)", ("en",), "f", "kokoro", "af_heart", 3.6),
+        _voice("en-michael", "Michael", ("en",), "m", "kokoro", "am_michael", 4.7),
+        _voice("zh-xiaoxiao", "晓晓", ("zh", "en"), "f", "kokoro", "zf_xiaoxiao", -3.1),
+        _voice("zh-xiaoyi", "晓伊", ("zh", "en"), "f", "kokoro", "zf_xiaoyi", -0.5),
+        _voice("zh-yunjian", "云健", ("zh", "en"), "m", "kokoro", "zm_yunjian", 1.7),
+        _voice("zh-yunxi", "云希", ("zh", "en"), "m", "kokoro", "zm_yunxi", 1.4),
     )
 }
 DEFAULTS: dict[Language, str] = {"en": "en-heart", "zh": "zh-xiaoxiao"}

@@ -42,9 +42,7 @@ def _cloth(name: str, colour: list[float], rough: float, weave: float, cut: bool
 
 
 def _tree(item: object) -> BVHTree:
-    return BVHTree.FromPolygons(
-        [Vector(v) for v in coordinates(item)], [list(p.vertices) for p in item.data.polygons]
-    )
+    return BVHTree.FromPolygons([Vector(v) for v in coordinates(item)], [list(p.vertices) for p in item.data.polygons])
 
 
 def dress(human: Human, look: dict[str, Any]) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -54,7 +52,8 @@ def dress(human: Human, look: dict[str, Any]) -> list[tuple[np.ndarray, np.ndarr
     blouse = Part(human, "blouse", suit[np.abs(centres[suit, 0]) < 0.115], offset=0.004, levels=0)
     blouse.freeze(2)
     c = coordinates(blouse.object)
-    set_attribute(blouse.object.data, "shown", np.minimum(0.1, look["neckline"] - c[:, 2] + 7 * np.clip(c[:, 0], -0.2, 0.2) ** 2))
+    below = look["neckline"] - c[:, 2] + 7 * np.clip(c[:, 0], -0.2, 0.2) ** 2
+    set_attribute(blouse.object.data, "shown", np.minimum(0.1, below))
     blouse.object.data.materials.append(_cloth("blouse", look["blouse"], 0.55, 500, True))
     blazer = Part(human, "blazer", suit, offset=0.014, levels=0)
     blazer.freeze(3, smooth=6)

@@ -17,6 +17,7 @@ from visavis.avatar.studio.blender.body import Human, vertex_normals
 from visavis.avatar.studio.blender.nodes import Shader, curves_object, move_curves
 
 # The hairline: least height over the eyes for each depth y (front to back).
+_ALONG = np.linspace(0, 1, 6)
 LINE_Y = (-0.135, -0.112, -0.095, -0.078, -0.062, -0.046, -0.03, -0.005, 0.05, 0.12)
 LINE_Z = (0.2, 0.060, 0.049, 0.038, 0.022, 0.004, -0.008, -0.034, -0.068, -0.075)
 
@@ -132,9 +133,8 @@ def grow(human: Human, scalp: Scalp, clothes: list[tuple[np.ndarray, np.ndarray]
     direction += noise * 0.07 + rng.normal(0, 0.035, (count, 3))
     direction -= normals * (direction * normals).sum(1, keepdims=True)
     direction = _unit(_unit(direction) + normals * (0.10 + look["volume"] * crown)[:, None])
-    length = roots[:, 2] - look["end"] + 0.05 * np.clip((roots[:, 2] - eye - 0.03) / 0.07, 0, 1) * np.clip(
-        1.2 - np.abs(roots[:, 0] - part) / 0.07, 0, 1
-    )
+    over_part = np.clip(1.2 - np.abs(roots[:, 0] - part) / 0.07, 0, 1)
+    length = roots[:, 2] - look["end"] + 0.05 * np.clip((roots[:, 2] - eye - 0.03) / 0.07, 0, 1) * over_part
     length = np.clip(length + 0.004 * noise[:, 0] + rng.normal(0, 0.004, count) - 0.012 * layer, 0.02, 0.4)
     centre_line = _axis(count, 0, look["centre_y"], 0)
     position = roots.copy()
@@ -170,14 +170,15 @@ def grow(human: Human, scalp: Scalp, clothes: list[tuple[np.ndarray, np.ndarray]
 def _shape(points: np.ndarray, side: np.ndarray, layer: np.ndarray, t: float, look: dict[str, Any], eye: float):
     """Keep strands off the face, and inside the outline of the cut."""
     inner = np.interp(points[:, 2], look["face_z"], look["face_x"]) - 0.004 + 0.010 * layer
-    off_face = (points[:, 1] < -0.055) & (points[:, 2] < look["face_z"][-1]) & (np.abs(points[:, 0]) < inner) & (t > 0.08)
+    near = (points[:, 1] < -0.055) & (points[:, 2] < look["face_z"][-1]) & (t > 0.08)
+    off_face = near & (np.abs(points[:, 0]) < inner)
     points[:, 0] = np.where(
         off_face, side * (np.abs(points[:, 0]) + np.minimum(inner - np.abs(points[:, 0]), 0.006)), points[:, 0]
     )
     outer = np.interp(points[:, 2], look["outline_z"], look["outline_x"]) + 0.006 * layer - 0.006
     outer -= 0.008 * np.clip((points[:, 1] + 0.012) / 0.03, 0, 1)
     excess = np.maximum(np.abs(points[:, 0]) - outer, 0)
-    points[:, 0] -= np.sign(points[:, 0]) * excess * 0.5
+    points[:, 0] -= np.sign(points[:, 0]) * excess * 0.85
     return points
 
 
@@ -197,7 +198,8 @@ class Brows:
             for _ in range(look["count"]):
                 t, across = rng.random(), rng.normal(0, 0.55)
                 x = eye[0] - 0.0150 + t * look["length"]
-                rise = math.sin(min(1.0, t / 0.68) * math.pi / 2) * look["arch"] - look["fall"] * max(0, t - 0.62) / 0.38
+                rise = math.sin(min(1.0, t / 0.68) * math.pi / 2) * look["arch"]
+                rise -= look["fall"] * max(0, t - 0.62) / 0.38
                 half = look["width"] * (1 - 0.72 * t) * (0.55 + min(0.45, t * 3))
                 z = eye[2] + look["height"] + rise + np.clip(across, -1, 1) * half
                 hit = tree.ray_cast(Vector((side * x, -1, z)), Vector((0, 1, 0)))
@@ -208,10 +210,8 @@ class Brows:
                 lean = math.radians(62 - 58 * min(1, t * 1.6) + rng.normal(0, 8)) - (0.42 if across > 0 else -0.10) * t
                 along = np.array([side * math.cos(lean), 0, math.sin(lean)])
                 size = 0.0058 * (1 - 0.28 * t) * rng.uniform(0.6, 1.1)
-                strands.append([
-                    root + along * size * u + normal * (0.0005 * math.sin(u * 2.6) + 0.0001) - np.array([0, 0, 0.001 * u * u])
-                    for u in np.linspace(0, 1, 6)
-                ])  # fmt: skip
+                lifts = [normal * (0.0005 * math.sin(u * 2.6) + 0.0001) - [0, 0, 0.001 * u * u] for u in _ALONG]
+                strands.append([root + along * size * u + lift for u, lift in zip(_ALONG, lifts, strict=True)])
         self.strands = np.array(strands)
         self.human = human
         body = human.group_vertices("body")
@@ -242,7 +242,10 @@ class Lashes:
         shader = Shader("lash")
         shader.set(base_color=(0.004, 0.003, 0.003, 1), roughness=0.6, specular=0.2)
         taper = np.array([1, 1, 0.85, 0.6, 0.25])
-        thin = np.array([look["radius"] if upper else look["lower_radius"] for upper, count in self._counts() for _ in range(count)])
+        thin = np.repeat(
+            [look["radius"] if upper else look["lower_radius"] for upper, _ in self._counts()],
+            [count for _, count in self._counts()],
+        )
         self.object = curves_object("lashes", self._strands(human.vertices), thin[:, None] * taper, shader.material)
 
     def _counts(self) -> list[tuple[bool, int]]:

@@ -16,6 +16,7 @@ Colour = Sequence[float]
 
 
 def rgba(colour: Colour) -> tuple[float, float, float, float]:
+    """``colour`` with an opaque alpha."""
     return (colour[0], colour[1], colour[2], 1.0)
 
 
@@ -121,6 +122,7 @@ class Shader:
 
 
 def add_object(name: str, data: object):
+    """A new object of the scene."""
     item = bpy.data.objects.new(name, data)
     bpy.context.scene.collection.objects.link(item)
     return item
@@ -185,12 +187,14 @@ class Part:
 
 
 def coordinates(item: object) -> np.ndarray:
+    """The vertices of a mesh object."""
     out = np.empty(len(item.data.vertices) * 3, np.float32)
     item.data.vertices.foreach_get("co", out)
     return out.reshape(-1, 3)
 
 
 def set_attribute(mesh: object, name: str, values: np.ndarray) -> None:
+    """Give each vertex a number that shaders can read."""
     attribute = mesh.attributes.new(name, "FLOAT", "POINT")
     attribute.data.foreach_set("value", np.asarray(values, np.float32))
 
@@ -208,5 +212,6 @@ def curves_object(name: str, paths: np.ndarray, radius: np.ndarray, material: ob
 
 
 def move_curves(item: object, paths: np.ndarray) -> None:
+    """Put new points into a hair curves object."""
     item.data.position_data.foreach_set("vector", paths.astype(np.float32).ravel())
     item.data.update_tag()

@@ -43,7 +43,8 @@ def paint(human: Human, body: Part, scalp: np.ndarray, look: dict[str, Any]) -> 
     liner = np.exp(-((cKDTree(human.vertices[upper]).query(points)[0] / 0.0022) ** 2))
     liner += 0.35 * np.exp(-((cKDTree(human.vertices[lower]).query(points)[0] / 0.0016) ** 2))
     for name, values in (
-        ("blush", blush), ("lid", lid), ("under", under), ("gloss", gloss), ("liner", liner), ("scalp", scalp[body.ids]),
+        ("blush", blush), ("lid", lid), ("under", under), ("gloss", gloss), ("liner", liner),
+        ("scalp", scalp[body.ids]),
     ):  # fmt: skip
         set_attribute(body.object.data, name, np.clip(values, 0, 1))
     body.object.data.materials.append(_skin(human, look))
@@ -64,7 +65,8 @@ def _skin(human: Human, look: dict[str, Any]) -> object:
     colour = s.mix(colour, rgba(dark * np.array([0.8, 0.66, 0.72])), s.math("MULTIPLY", s.attribute("under"), 0.35))
     tint = s.mix(rgba(look["lips"]), rgba(np.array(look["lips"]) * 0.72), s.noise(420, 3, s.scaled((1, 1, 0.25))))
     colour = s.mix(colour, tint, s.math("MULTIPLY", lips, look["lips_weight"]))
-    colour = s.mix(colour, (0.28, 0.05, 0.04, 1), s.math("MULTIPLY", s.texture(textures / "mpfb_inside-mouth.jpg"), 0.9))
+    inside = s.texture(textures / "mpfb_inside-mouth.jpg")
+    colour = s.mix(colour, (0.28, 0.05, 0.04, 1), s.math("MULTIPLY", inside, 0.9))
     colour = s.mix(colour, (0.012, 0.008, 0.007, 1), s.math("MULTIPLY", s.attribute("liner"), look["liner"]))
     colour = s.mix(colour, rgba(look["scalp"]), s.attribute("scalp"))
     rough = s.ranged(s.noise(110, 4), 0.3, 0.7, look["rough"][0], look["rough"][1])
@@ -81,6 +83,7 @@ def _skin(human: Human, look: dict[str, Any]) -> object:
 
 
 def mouth_materials(teeth: list[Part], tongue: Part) -> None:
+    """Enamel with gaps drawn between the teeth, and a wet tongue."""
     s = Shader("teeth")
     split = s.node("ShaderNodeSeparateXYZ")
     s.wire(s.position, split.inputs[0])
@@ -89,9 +92,16 @@ def mouth_materials(teeth: list[Part], tongue: Part) -> None:
     for at in TOOTH_GAPS:
         near = s.ranged(s.math("ABSOLUTE", s.math("SUBTRACT", across, at)), 0.00075, 0.0001)
         gap = near if gap is None else s.math("MAXIMUM", gap, near)
-    enamel = s.mix((0.93, 0.86, 0.74, 1), (0.50, 0.36, 0.26, 1), s.math("MULTIPLY", gap, 0.75))
+    enamel = s.mix((0.93, 0.86, 0.74, 1), (0.50, 0.36, 0.26, 1), s.math("MULTIPLY", gap, 0.5))
     s.set(normal=s.bump(s.math("SUBTRACT", 1.0, gap), 0.6, 0.0006))
-    s.set(base_color=enamel, roughness=0.18, emission_color=(1, 0.93, 0.84, 1), emission_strength=0.035, subsurface_weight=0.5, subsurface_scale=0.002)
+    s.set(
+        base_color=enamel,
+        roughness=0.18,
+        emission_color=(1, 0.93, 0.84, 1),
+        emission_strength=0.035,
+        subsurface_weight=0.5,
+        subsurface_scale=0.002,
+    )
     for part in teeth:
         part.object.data.materials.append(s.material)
     s = Shader("tongue")
@@ -115,7 +125,8 @@ def _eye_material(radius: float, look: dict[str, Any]) -> object:
     iris, white = np.array(look["iris"]), np.array(look["white"])
     stops = [
         (0.0, np.full(3, 0.002)), (0.165, np.full(3, 0.002)), (0.19, iris * 1.5), (0.30, iris), (0.41, iris * 0.42),
-        (0.455, iris * 0.3 + 0.01), (0.50, white), (0.72, white * [0.99, 0.93, 0.91]), (1.0, white * [0.80, 0.60, 0.56]),
+        (0.455, iris * 0.3 + 0.01), (0.50, white), (0.72, white * [0.99, 0.93, 0.91]),
+        (1.0, white * [0.80, 0.60, 0.56]),
     ]  # fmt: skip
     elements = ramp.color_ramp.elements
     elements[0].position, elements[0].color = stops[0][0], rgba(stops[0][1])

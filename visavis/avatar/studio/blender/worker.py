@@ -28,9 +28,11 @@ def _layout(stage: Any, job: dict[str, Any]) -> dict[str, Any]:
     lips = stage.human.group_vertices("helper-upper-teeth")
     mouth_z = rest[lips][:, 2].min() - 0.002
     mouth = axis[np.argmin(np.abs(axis[:, 2] - mouth_z) + (axis[:, 1] > nose[1] + 0.03))]
-    chin = axis[np.argmin(np.where((axis[:, 1] < nose[1] + 0.04), axis[:, 2], 9))]
+    face = (axis[:, 1] < nose[1] + 0.032) & (axis[:, 2] > eye - 0.13)
+    chin = axis[np.argmin(np.where(face, axis[:, 2], 9))]
     crown = body[np.argmax(body[:, 2])]
-    neck = axis[np.argmin(np.abs(axis[:, 2] - 0.49))]
+    front = body[(np.abs(body[:, 0]) < 0.004) & (body[:, 1] < -0.03)]
+    neck = front[np.argmin(np.abs(front[:, 2] - eye + 0.15))]
     names = ("left_eye", "right_eye", "nose", "mouth", "chin", "crown", "neck")
     # The viewer's left is the person's right.
     points = stage.project(np.array([stage.human.eye_right, stage.human.eye_left, nose, mouth, chin, crown, neck]))
@@ -49,6 +51,7 @@ def _layout(stage: Any, job: dict[str, Any]) -> dict[str, Any]:
 
 
 def main(path: str) -> int:
+    """Do the job file ``path``."""
     job = json.loads(Path(path).read_text())
     # Blender writes its own lines to file descriptor 1: keep ours apart.
     out = os.fdopen(os.dup(1), "w")

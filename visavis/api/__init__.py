@@ -1,0 +1,1 @@
+"""The HTTP server: identity, validation, routes, services."""

@@ -1,0 +1,55 @@
+"""What voices and avatars this installation has. The server is given one catalogue when it is made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from visavis.speech.types import Voice
+
+DEFAULT = "default"
+"""An id that always works: the installation's first avatar, each language's first voice."""
+
+
+@dataclass(frozen=True, slots=True)
+class AvatarEntry:
+    """An avatar pack that rooms can name by ``id`` (``model_asset_id`` in the contract)."""
+
+    id: str
+    name: str
+    licence: str = ""
+    sex: str = ""
+    resolution: str = "1080P"
+
+
+class Catalogue(Protocol):
+    """Answers from memory: it is asked on every room's creation."""
+
+    def voices(self) -> Sequence[Voice]: ...
+
+    def avatars(self) -> Sequence[AvatarEntry]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class FixedCatalogue:
+    """A catalogue of given lists."""
+
+    voice_list: Sequence[Voice] = ()
+    avatar_list: Sequence[AvatarEntry] = ()
+
+    def voices(self) -> Sequence[Voice]:
+        return self.voice_list
+
+    def avatars(self) -> Sequence[AvatarEntry]:
+        return self.avatar_list
+
+
+def has_voice(catalogue: Catalogue, voice_id: str) -> bool:
+    """Whether a room may name that voice."""
+    return voice_id == DEFAULT or any(voice.id == voice_id for voice in catalogue.voices())
+
+
+def has_avatar(catalogue: Catalogue, avatar_id: str) -> bool:
+    """Whether a room may name that avatar; empty: the default one."""
+    return avatar_id in ("", DEFAULT) or any(avatar.id == avatar_id for avatar in catalogue.avatars())

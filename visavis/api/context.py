@@ -1,0 +1,63 @@
+"""What the routes share, and how they get at it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Annotated, cast
+
+from fastapi import Depends, Request
+
+from visavis.api.catalogue import Catalogue
+from visavis.api.metrics import Metrics
+from visavis.api.services.jobs import JobService
+from visavis.api.throttle import Throttle
+from visavis.dispatch.types import Dispatcher
+from visavis.settings import Settings
+from visavis.store.database import Database
+
+_HOST = re.compile(r"^(?P<host>[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::(?P<port>\d{1,5}))?$")
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """One running server's parts. ``clock`` answers epoch seconds."""
+
+    settings: Settings
+    database: Database
+    dispatcher: Dispatcher
+    catalogue: Catalogue
+    jobs: JobService
+    metrics: Metrics
+    clock: Callable[[], float]
+    passwords: Throttle = field(default_factory=Throttle)
+    codes: Throttle = field(default_factory=lambda: Throttle(limit=10))
+
+
+def _context(request: Request) -> Context:
+    return cast(Context, request.app.state.context)
+
+
+Ctx = Annotated[Context, Depends(_context)]
+
+
+def request_id(request: Request) -> str:
+    """The id that the answer's X-Request-Id carries."""
+    return cast(str, request.state.request_id)
+
+
+def client_host(request: Request) -> str:
+    """The peer's address (of the proxy, where one stands before the server)."""
+    return request.client.host if request.client else ""
+
+
+def access_address(request: Request, settings: Settings) -> str:
+    """``host:port`` that clients reach the server at: as configured, else as this request reached it."""
+    if settings.public_address:
+        return settings.public_address
+    match = _HOST.match(request.headers.get("host", ""))
+    if match is None:
+        return f"{settings.host}:{settings.port}"
+    port = match["port"] or ("443" if request.url.scheme == "https" else "80")
+    return f"{match['host']}:{port}"

@@ -1,0 +1,51 @@
+"""Every error becomes ``{"error_code", "error_msg"}``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from visavis.api.parse import invalid
+from visavis.contract.errors import ApiError, ErrorCode
+
+_OF_STATUS = {
+    401: ErrorCode.UNAUTHORIZED,
+    403: ErrorCode.NO_PERMISSION,
+    404: ErrorCode.API_NOT_FOUND,
+    405: ErrorCode.METHOD_NOT_ALLOWED,
+    413: ErrorCode.BODY_TOO_LARGE,
+    415: ErrorCode.UNSUPPORTED_MEDIA_TYPE,
+}
+
+
+def response(error: ApiError) -> JSONResponse:
+    """The answer of an error."""
+    return JSONResponse(error.body(), status_code=error.code.status, headers=error.headers)
+
+
+async def _api_error(_: Request, error: Any) -> JSONResponse:
+    return response(error)
+
+
+async def _validation_error(_: Request, error: Any) -> JSONResponse:
+    return response(invalid(error.errors()))
+
+
+async def _http_error(_: Request, error: Any) -> JSONResponse:
+    code = _OF_STATUS.get(error.status_code)
+    if code is None:
+        code = ErrorCode.INTERNAL if error.status_code >= 500 else ErrorCode.INVALID_BODY
+    answer = response(ApiError(code, headers=dict(error.headers or {})))
+    answer.status_code = error.status_code
+    return answer
+
+
+def install(app: FastAPI) -> None:
+    """Register the handlers. What none of them takes is answered 500 by the middleware."""
+    app.add_exception_handler(ApiError, _api_error)
+    app.add_exception_handler(RequestValidationError, _validation_error)
+    app.add_exception_handler(HTTPException, _http_error)

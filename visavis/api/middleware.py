@@ -1,0 +1,100 @@
+"""Around every request: its id, its size, its log line, its metrics, and a plain answer when something breaks."""
+
+from __future__ import annotations
+
+import time
+import uuid
+
+import structlog
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from visavis import log
+from visavis.api.errors import response
+from visavis.api.metrics import Metrics
+from visavis.contract.errors import ApiError, ErrorCode
+
+MAX_BODY_BYTES = 1024 * 1024
+
+_log = log.get("visavis.access")
+
+
+class RequestMiddleware:
+    """Pure ASGI: it neither buffers bodies nor starts tasks."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics, max_body_bytes: int = MAX_BODY_BYTES) -> None:
+        self._app = app
+        self._metrics = metrics
+        self._max = max_body_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = uuid.uuid4().hex
+        scope.setdefault("state", {})["request_id"] = request_id
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        began = time.perf_counter()
+        status = 0
+
+        async def sending(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-Id"] = request_id
+                headers.setdefault("X-Content-Type-Options", "nosniff")
+                headers.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        try:
+            length = _content_length(scope)
+            if length is not None and length > self._max:
+                await response(ApiError(ErrorCode.BODY_TOO_LARGE))(scope, receive, sending)
+            else:
+                await self._app(scope, self._limited(receive), sending)
+        except Exception:
+            _log.exception("request_failed")
+            if status:
+                raise  # the answer has begun: all that is left is to break the connection
+            await response(ApiError(ErrorCode.INTERNAL))(scope, receive, sending)
+        finally:
+            self._record(scope, status, time.perf_counter() - began)
+
+    def _limited(self, receive: Receive) -> Receive:
+        left = self._max
+
+        async def receiving() -> Message:
+            nonlocal left
+            message = await receive()
+            if message["type"] == "http.request":
+                left -= len(message.get("body", b""))
+                if left < 0:
+                    raise ApiError(ErrorCode.BODY_TOO_LARGE)
+            return message
+
+        return receiving
+
+    def _record(self, scope: Scope, status: int, seconds: float) -> None:
+        # The route's template, not the path: paths hold ids, and labels must stay few.
+        route = getattr(scope.get("route"), "path", "unmatched")
+        self._metrics.requests.labels(scope["method"], route, str(status)).inc()
+        self._metrics.request_seconds.labels(route).observe(seconds)
+        params = scope.get("path_params") or {}
+        _log.info(
+            "request",
+            method=scope["method"],
+            route=route,
+            status=status,
+            ms=round(seconds * 1000, 1),
+            **{key: params[key] for key in ("room_id", "job_id", "robot_id") if key in params},
+        )
+
+
+def _content_length(scope: Scope) -> int | None:
+    for name, value in scope["headers"]:
+        if name == b"content-length" and value.isdigit():
+            return int(value)
+    return None

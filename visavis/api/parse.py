@@ -1,0 +1,64 @@
+"""Request bodies and paging, after the caller is known: an unknown caller learns nothing of the validation."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeVar
+
+from fastapi import Depends, Query, Request
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
+
+from visavis.contract.errors import ApiError, ErrorCode
+
+T = TypeVar("T")
+
+_SHOWN_ERRORS = 3
+
+
+def json_body(kind: type[T], empty: T | None = None) -> Callable[[Request], Awaitable[T]]:
+    """A dependency that reads the body as ``kind``. ``empty``: what a missing body means; None: it may not be missing."""
+    adapter: TypeAdapter[T] = TypeAdapter(kind)
+
+    async def read(request: Request) -> T:
+        raw = await request.body()
+        if not raw.strip() and empty is not None:
+            return empty
+        media_type = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+        if media_type != "application/json":
+            raise ApiError(ErrorCode.UNSUPPORTED_MEDIA_TYPE, "wanted application/json")
+        try:
+            return adapter.validate_json(raw)
+        except ValidationError as error:
+            raise invalid(error.errors(include_url=False, include_input=False, include_context=False)) from None
+
+    return read
+
+
+def invalid(errors: list[ErrorDetails] | list[Any]) -> ApiError:
+    """Validation errors as an answer. It names fields and rules, never values: a value may be a secret."""
+    if any(error["type"] == "json_invalid" for error in errors):
+        return ApiError(ErrorCode.INVALID_BODY, "the body is not JSON")
+    shown = []
+    for error in errors[:_SHOWN_ERRORS]:
+        where = ".".join(str(part) for part in error["loc"] if part not in ("query", "path", "header", "body"))
+        shown.append(f"{where}: {error['msg']}" if where else str(error["msg"]))
+    return ApiError(ErrorCode.INVALID_PARAMETER, "; ".join(shown))
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a list."""
+
+    offset: int
+    limit: int
+
+
+def _page(
+    offset: Annotated[int, Query(ge=0, le=2147483647)] = 0, limit: Annotated[int, Query(ge=1, le=100)] = 100
+) -> Page:
+    return Page(offset, limit)
+
+
+Paging = Annotated[Page, Depends(_page)]

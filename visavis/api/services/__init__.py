@@ -1,0 +1,1 @@
+"""The rules of rooms, robots and jobs, between the routes and the store."""

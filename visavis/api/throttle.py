@@ -1,0 +1,52 @@
+"""Slows down the guessing of passwords and one-time codes."""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from visavis.contract.errors import ApiError, ErrorCode
+
+
+@dataclass(slots=True)
+class _Record:
+    failures: int = 0
+    last: float = 0.0
+
+
+class Throttle:
+    """Counts failures by key; after ``limit`` of them the key is locked until ``lock_s`` after its last failure.
+
+    Bounded: the keys that failed longest ago are forgotten first.
+    """
+
+    def __init__(self, limit: int = 5, lock_s: float = 300.0, size: int = 10_000) -> None:
+        self._limit = limit
+        self._lock_s = lock_s
+        self._size = size
+        self._records: OrderedDict[str, _Record] = OrderedDict()
+
+    def check(self, key: str, now: float, code: ErrorCode = ErrorCode.THROTTLED) -> None:
+        """Raises ApiError while the key is locked."""
+        record = self._records.get(key)
+        if record is None:
+            return
+        left = record.last + self._lock_s - now
+        if left <= 0:
+            del self._records[key]
+        elif record.failures >= self._limit:
+            raise ApiError(code, headers={"Retry-After": str(math.ceil(left))})
+
+    def failed(self, key: str, now: float) -> None:
+        """Count a failure."""
+        record = self._records.setdefault(key, _Record())
+        record.failures += 1
+        record.last = now
+        self._records.move_to_end(key)
+        while len(self._records) > self._size:
+            self._records.popitem(last=False)
+
+    def succeeded(self, key: str) -> None:
+        """Forget the key's failures."""
+        self._records.pop(key, None)

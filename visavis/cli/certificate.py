@@ -1,0 +1,66 @@
+"""A self-signed certificate, so that browsers on other machines get a secure origin (and with it a microphone)."""
+
+from __future__ import annotations
+
+import datetime
+import ipaddress
+import os
+import socket
+from collections.abc import Iterable
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+VALID_DAYS = 397
+"""Browsers refuse certificates of more than 398 days."""
+
+
+def self_signed(folder: Path, names: Iterable[str]) -> tuple[Path, Path]:
+    """The certificate and key in ``folder``, made anew when missing or within a week of their end.
+
+    ``names``: host names and addresses besides localhost and this machine's own; "host:port" and "" are understood.
+    """
+    certificate, key = folder / "cert.pem", folder / "key.pem"
+    if certificate.exists() and key.exists():
+        loaded = x509.load_pem_x509_certificate(certificate.read_bytes())
+        if loaded.not_valid_after_utc > datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=7):
+            return certificate, key
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    private = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "visavis")])
+    now = datetime.datetime.now(datetime.UTC)
+    built = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(private.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(hours=1))
+        .not_valid_after(now + datetime.timedelta(days=VALID_DAYS))
+        .add_extension(x509.SubjectAlternativeName(_alternatives(names)), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(private, hashes.SHA256())
+    )
+    pem = private.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    with os.fdopen(os.open(key, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(pem)
+    certificate.write_bytes(built.public_bytes(serialization.Encoding.PEM))
+    return certificate, key
+
+
+def _alternatives(names: Iterable[str]) -> list[x509.GeneralName]:
+    found: dict[str, x509.GeneralName] = {}
+    for name in ("localhost", "127.0.0.1", "::1", socket.gethostname(), *names):
+        host = name.rsplit(":", 1)[0] if name.count(":") == 1 else name
+        if not host or host in ("0.0.0.0", "::"):
+            continue
+        try:
+            found[host] = x509.IPAddress(ipaddress.ip_address(host))
+        except ValueError:
+            found[host] = x509.DNSName(host)
+    return list(found.values())

@@ -1,0 +1,194 @@
+"""``visavis serve``: the server process, from settings to a graceful stop."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import secrets
+import ssl
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import uvicorn
+
+from visavis import log
+from visavis.api.app import create_app
+from visavis.cli.certificate import self_signed
+from visavis.dispatch.factory import create_dispatcher
+from visavis.settings import Settings
+from visavis.store.keys import create_key, create_user
+
+PROJECT = "default"
+USER = "admin"
+GRACE_S = 4
+"""Open requests get so long at the end; the workers then get the rest of the ten seconds."""
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """What the first start makes and later ones print again (data/credentials.json, readable by its owner only)."""
+
+    project_id: str
+    user: str
+    password: str
+    ak: str
+    sk: str
+
+
+def credentials(settings: Settings) -> Credentials:
+    """The operator's credentials of this data folder; made at the first start."""
+    path = settings.data / "credentials.json"
+    if path.exists():
+        return Credentials(**json.loads(path.read_text()))
+    password = secrets.token_urlsafe(12)
+    create_user(settings, PROJECT, USER, password)
+    key = create_key(settings, PROJECT)
+    made = Credentials(PROJECT, USER, password, key.ak, key.sk)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        json.dump(asdict(made), file)
+    return made
+
+
+class Server(uvicorn.Server):
+    """Uvicorn that says when it listens and when the workers are warm."""
+
+    def __init__(self, config: uvicorn.Config, settings: Settings, owner: Credentials, announce: _Announcer) -> None:
+        super().__init__(config)
+        self._settings, self._owner, self._announcer = settings, owner, announce
+        self._announcing: asyncio.Task[None] | None = None
+
+    async def startup(self, sockets: Any = None) -> None:
+        await super().startup(sockets)
+        if not self.should_exit:
+            self._announcing = asyncio.create_task(self._announcer.run())
+
+    async def shutdown(self, sockets: Any = None) -> None:
+        if self._announcing is not None:
+            self._announcing.cancel()
+        await super().shutdown(sockets)
+
+
+class _Announcer:
+    """Waits for the workers, makes sure that there is a room to talk in, prints where to go."""
+
+    def __init__(self, url: str, owner: Credentials, ready: Any, *, demo_room: bool, as_json: bool, ca: Path | None) -> None:
+        self._url, self._owner, self._ready = url, owner, ready
+        self._demo_room, self._as_json, self._ca = demo_room, as_json, ca
+
+    async def run(self) -> None:
+        logger = log.get("serve")
+        try:
+            await self._ready()
+            link = await self._link() if self._demo_room else None
+        except (httpx.HTTPError, KeyError) as error:
+            logger.error("the demo room could not be made", reason=repr(error))
+            link = None
+        self._print(link)
+
+    async def _link(self) -> str:
+        """A link to the page, with a one-time code behind the #, made through the public interface."""
+        owner = self._owner
+        verify: Any = ssl.create_default_context(cafile=str(self._ca)) if self._ca else True
+        if self._ca:
+            verify.check_hostname = False
+        async with httpx.AsyncClient(base_url=self._url, verify=verify, timeout=10) as http:
+            answer = await http.post("/v3/auth/tokens", json=password_login(owner.project_id, owner.user, owner.password))
+            answer.raise_for_status()
+            http.headers["X-Auth-Token"] = answer.headers["X-Subject-Token"]
+            base = f"/v1/{owner.project_id}"
+            rooms = await http.get(f"{base}/smart-chat-rooms", params={"limit": 1})
+            rooms.raise_for_status()
+            found = rooms.json().get("smart_chat_rooms") or []
+            room_id = found[0]["room_id"] if found else await make_room(http, base)
+            code = await http.post(f"{base}/digital-human-chat/once-code")
+            code.raise_for_status()
+            return f"{self._url}/#project={owner.project_id}&room={room_id}&code={code.json()['once_code']}"
+
+    def _print(self, link: str | None) -> None:
+        owner = self._owner
+        if self._as_json:
+            print(json.dumps({"url": self._url, "link": link, **asdict(owner)}), flush=True)
+            return
+        lines = ["", f"  visavis is ready at {self._url}", ""]
+        if link:
+            lines += ["  Talk now (the link works once, for five minutes):", f"    {link}", ""]
+        lines += [
+            "  or sign in on the page, and call the API, with:",
+            f"    project {owner.project_id}   user {owner.user}   password {owner.password}",
+            f"    AK {owner.ak}   SK {owner.sk}",
+            "",
+            "  Ctrl+C stops it.",
+            "",
+        ]
+        print("\n".join(lines), flush=True)
+
+
+def password_login(project_id: str, user: str, password: str) -> dict[str, Any]:
+    """The body of POST /v3/auth/tokens."""
+    return {
+        "auth": {
+            "identity": {
+                "methods": ["password"],
+                "password": {"user": {"name": user, "password": password, "domain": {"name": project_id}}},
+            },
+            "scope": {"project": {"id": project_id}},
+        }
+    }
+
+
+async def make_room(http: httpx.AsyncClient, base: str) -> str:
+    """A robot that answers about visavis and a portrait room for two; returns the room's id."""
+    robot = await http.post(f"{base}/digital-human-chat/robot", json={"name": "visavis", "app_id": "visavis", "app_type": 7})
+    robot.raise_for_status()
+    room = await http.post(
+        f"{base}/smart-chat-rooms",
+        json={
+            "room_name": "visavis",
+            "room_description": "Talk to visavis",
+            "robot_id": robot.json()["robot_id"],
+            "concurrency": 2,
+            "default_language": "EN",
+            "video_config": {"width": 720, "height": 1280, "codec": "H264", "bitrate": 2500, "frame_rate": "25"},
+            "voice_config_list": [{"voice_asset_id": "default", "language": "CN"}, {"voice_asset_id": "default", "language": "EN"}],
+        },
+    )
+    room.raise_for_status()
+    room_id: str = room.json()["room_id"]
+    return room_id
+
+
+def run(settings: Settings, *, demo_room: bool, as_json: bool) -> int:
+    """Run the server until a signal; exit status."""
+    log.configure(settings.log_level, settings.log_format)
+    settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    owner = credentials(settings)
+    certificate, key = settings.tls_cert, settings.tls_key
+    if settings.tls == "self" and not certificate:
+        certificate, key = self_signed(settings.data / "tls", [settings.host, settings.public_ip, settings.public_address])
+    dispatcher = create_dispatcher(settings, settings.dispatcher)
+    config = uvicorn.Config(
+        create_app(settings, dispatcher),
+        host=settings.host,
+        port=settings.port,
+        ssl_certfile=certificate,
+        ssl_keyfile=key,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_S,
+    )
+    try:
+        listener = config.bind_socket()
+    except SystemExit:
+        print(f"visavis: cannot listen on {settings.host}:{settings.port}: in use or not allowed", file=sys.stderr)
+        return 1
+    host, port = listener.getsockname()[:2]
+    shown = "127.0.0.1" if host in ("0.0.0.0", "::") else host
+    url = f"{'https' if certificate else 'http'}://{f'[{shown}]' if ':' in shown else shown}:{port}"
+    announcer = _Announcer(url, owner, dispatcher.ready, demo_room=demo_room, as_json=as_json, ca=certificate)
+    Server(config, settings, owner, announcer).run(sockets=[listener])
+    return 0

@@ -1,0 +1,129 @@
+"""What the sessions of a worker are built from: models loaded once, parts made for each."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from pipecat.audio.vad.silero import SileroVADAnalyzer
+
+from visavis.avatar.background import Background
+from visavis.avatar.compositor import Compositor, prepare
+from visavis.avatar.pack import find, search_folders
+from visavis.avatar.types import Renderer
+from visavis.dialogue.factory import create_dialogue
+from visavis.dialogue.retrieval import Encoder
+from visavis.media.h264 import H264Encoder
+from visavis.media.opus import OpusEncoder
+from visavis.motion.director import Director
+from visavis.motion.life import Mode
+from visavis.rtc.broadcast import Broadcaster
+from visavis.rtc.ice import IceServer
+from visavis.rtc.room import Room, RoomListener
+from visavis.session.conversation import Parts
+from visavis.session.services import EmbeddedRecogniser, EmbeddedSynthesiser, STTService, TTSService, load_service
+from visavis.session.spec import JobSpec, VideoSpec
+from visavis.session.stage import Stage, StageListener
+from visavis.settings import Settings
+from visavis.speech.factory import create_recogniser, create_synthesiser
+from visavis.speech.types import Recogniser, Synthesiser
+
+WARM_SIZES: Final = ((720, 1280),)
+"""Pictures prepared before the first job; other sizes cost their first session some tenths of a second."""
+
+
+@dataclass
+class Engines:
+    """The shared engines of one worker process."""
+
+    settings: Settings
+    recogniser: Recogniser
+    synthesiser: Synthesiser
+    encoder: Encoder
+
+    @classmethod
+    async def load(cls, settings: Settings) -> Engines:
+        """Load all models in threads (seconds) and warm what a first job would otherwise wait for."""
+        recogniser, synthesiser, encoder, _, _ = await asyncio.gather(
+            asyncio.to_thread(create_recogniser, settings),
+            asyncio.to_thread(create_synthesiser, settings),
+            asyncio.to_thread(Encoder),
+            asyncio.to_thread(SileroVADAnalyzer),
+            asyncio.to_thread(lambda: prepare(find("default", search_folders(settings.data)), WARM_SIZES)),
+        )
+        return cls(settings, recogniser, synthesiser, encoder)
+
+    async def close(self) -> None:
+        """Nothing that outlives the process is held."""
+
+    # --- parts of one session -------------------------------------------------------------------------------------
+
+    def director(self, spec: JobSpec) -> Director:
+        """A director of its own for each job: the same job id moves the same way."""
+        seed = int.from_bytes(hashlib.sha256(spec.job_id.encode()).digest()[:8], "big")
+        return Director(np.random.default_rng(seed), Mode.IDLE)
+
+    def picture(self, spec: JobSpec) -> tuple[Renderer, H264Encoder]:
+        """Renderer and encoder (blocking, up to some tenths of a second). Raises VisavisError: no such avatar, bad picture."""
+        video = spec.video
+        pack = find(spec.avatar_id, search_folders(self.settings.data))
+        image = Path(spec.background.image) if spec.background.image else None
+        background = Background(spec.background.kind, spec.background.color, image)
+        if video.clip_mode == "CROP":
+            renderer = Compositor(
+                pack, video.width, video.height, background, stage=_stage_size(video), offset=(video.dx, video.dy)
+            )
+        else:
+            renderer = Compositor(pack, video.width, video.height, background)
+        return renderer, H264Encoder(video.width, video.height, video.fps, video.bitrate_kbps)
+
+    def room(self, spec: JobSpec, listener: RoomListener) -> Room:
+        """The RTC room, empty."""
+        servers = [IceServer(server.urls, server.username, server.credential) for server in spec.ice_servers]
+        return Room(Broadcaster(), listener, ice_servers=servers, settings=self.settings)
+
+    def stage(
+        self,
+        spec: JobSpec,
+        director: Director,
+        renderer: Renderer,
+        video: H264Encoder,
+        outlet: Broadcaster,
+        listener: StageListener,
+    ) -> Stage:
+        """The stage of one session."""
+        return Stage(
+            director=director,
+            renderer=renderer,
+            video=video,
+            audio=OpusEncoder(),
+            outlet=outlet,
+            listener=listener,
+            fps=spec.video.fps,
+        )
+
+    async def parts(self, spec: JobSpec) -> Parts:
+        """Recognition, dialogue and synthesis: ours, or Pipecat services that the settings name."""
+        settings = self.settings
+        recognition: STTService = (
+            load_service(settings.stt_service, settings.stt_options, STTService)
+            if settings.stt_service
+            else EmbeddedRecogniser(self.recogniser, spec.language)
+        )
+        synthesis: TTSService = (
+            load_service(settings.tts_service, settings.tts_options, TTSService)
+            if settings.tts_service
+            else EmbeddedSynthesiser(self.synthesiser, spec.voices, spec.default_language)
+        )
+        dialogue = await create_dialogue(spec, self.encoder, settings)
+        return Parts(recognition, dialogue, synthesis)
+
+
+def _stage_size(video: VideoSpec) -> tuple[int, int]:
+    """The stage that a CROP is cut from: 1080x1920 or 1920x1080, whichever the rectangle fits."""
+    portrait = video.dx + video.width <= 1080 and video.dy + video.height <= 1920
+    return (1080, 1920) if portrait else (1920, 1080)

@@ -1,0 +1,159 @@
+// @ts-check
+/** The page: its parts put together, and `window.visavis` for those who build on it. */
+import { Conversation } from "./conversation.js";
+import { apply, language, setLanguage } from "./i18n.js";
+import { vendorEvent } from "./rtvi.js";
+import { Session } from "./session.js";
+import { account } from "./signin.js";
+import { Details } from "./ui/details.js";
+import { Dock } from "./ui/dock.js";
+import { button, byId, showView } from "./ui/dom.js";
+import { listenForKeys } from "./ui/keys.js";
+import { Message } from "./ui/message.js";
+import { Panel } from "./ui/panel.js";
+import { Stage } from "./ui/stage.js";
+import { Start } from "./ui/start.js";
+import { Status } from "./ui/status.js";
+import { Transcript } from "./ui/transcript.js";
+
+/** @typedef {import("./types.js").Problem} Problem */
+/** @typedef {import("./types.js").StartOptions} StartOptions */
+
+apply();
+const session = new Session(/** @type {HTMLVideoElement} */ (byId("video")));
+const talk = new Conversation();
+
+/** The names of the vendor's events, for integrators; its methods are the page's buttons. */
+class Visavis extends EventTarget {
+  /** Begin a conversation; without options, with what the link or the sign-in gives. @param {StartOptions} [options] */
+  start = (options) => begin(options ?? start.wish() ?? {});
+  stop = () => session.stop();
+  interrupt = () => session.interrupt();
+  wake = () => session.wake();
+  /** @param {string} text */
+  ask = (text) => session.ask(text);
+  mute = () => session.setMuted(true);
+  unmute = () => session.setMuted(false);
+
+  get state() {
+    return session.state;
+  }
+  get chatState() {
+    return talk.chatState;
+  }
+  /** The RTCPeerConnection of the moment, for tests and statistics. */
+  get debug() {
+    return session.peer?.pc ?? null;
+  }
+
+  /** @param {string} name @param {unknown} detail */
+  emit(name, detail) {
+    this.dispatchEvent(new CustomEvent(name, { detail }));
+  }
+}
+const visavis = new Visavis();
+/** @type {any} */ (window).visavis = visavis;
+
+new Status(session, talk);
+new Stage(session, talk);
+const dock = new Dock(session, talk);
+const panel = new Panel();
+const transcript = new Transcript(talk);
+new Details(session, talk, panel);
+const message = new Message(act);
+const start = new Start((options) => void begin(options));
+
+/** @param {StartOptions} options */
+async function begin(options) {
+  message.close();
+  if (!options.job && !options.code && !options.token) return start.open();
+  const again = session.job && options.job?.job_id === session.job.job_id;
+  if (!again) {
+    talk.reset();
+    transcript.clear();
+  }
+  showView("talk");
+  panel.reset();
+  byId("dock").focus();
+  await session.start(options);
+}
+
+/** @param {string} action */
+function act(action) {
+  message.close();
+  const link = session.options;
+  if (action === "dismiss") showView("talk");
+  else if (action === "sound") {
+    showView("talk");
+    session.unblockSound();
+  } else if (action === "signin") start.showSignIn();
+  else if (action === "text") void begin({ ...session.retryOptions(), textOnly: true });
+  else if (action === "restart") {
+    const wish = start.wish();
+    if (wish) void begin({ ...wish, textOnly: link.textOnly });
+    else start.open();
+  } else if (session.state === "live") void session.reconnect();
+  else void begin(session.retryOptions());
+}
+
+session.addEventListener("message", (event) => {
+  const { detail } = /** @type {CustomEvent} */ (event);
+  talk.receive(detail);
+  const told = vendorEvent(detail, { jobId: session.job?.job_id ?? "", chatId: talk.chatId });
+  if (told) visavis.emit(told.name, told.detail);
+});
+session.addEventListener("asked", (event) => talk.asked(/** @type {CustomEvent} */ (event).detail));
+session.addEventListener("state", () => {
+  if (session.state === "reconnecting") talk.pauseFlow();
+  if (session.state === "ended" || session.state === "failed") panel.hide();
+});
+session.addEventListener("problem", (event) => {
+  const problem = /** @type {CustomEvent<Problem | null>} */ (event).detail;
+  if (!problem) return message.close();
+  visavis.emit("error", { code: problem.kind, message: problem.details?.map(([, value]) => value).join(", ") ?? "" });
+  message.problem(problem, session.state === "live");
+});
+session.addEventListener("ended", (event) => {
+  const { detail } = /** @type {CustomEvent} */ (event);
+  visavis.emit("jobEnd", { jobId: detail.jobId, reason: detail.reason });
+  message.ended(detail, account() !== null || start.wish() !== null);
+});
+
+const help = /** @type {HTMLDialogElement} */ (byId("help"));
+button("help-open").addEventListener("click", () => help.showModal());
+button("help-close").addEventListener("click", () => help.close());
+button("language").addEventListener("click", () => setLanguage(language() === "en" ? "zh" : "en"));
+const full = button("fullscreen");
+full.hidden = !document.fullscreenEnabled;
+const toggleFull = () => void (document.fullscreenElement ? document.exitFullscreen() : document.documentElement.requestFullscreen());
+full.addEventListener("click", toggleFull);
+document.addEventListener("fullscreenchange", () => full.setAttribute("aria-pressed", String(document.fullscreenElement !== null)));
+
+const live = () => session.state === "live";
+listenForKeys(
+  {
+    m: () => live() && dock.toggleMic(),
+    t: () => live() && dock.toggleText(true),
+    w: () => session.wake(),
+    c: () => live() && panel.toggle("transcript"),
+    d: () => live() && panel.toggle("details"),
+    f: () => document.fullscreenEnabled && toggleFull(),
+    "?": () => help.showModal(),
+  },
+  () => {
+    if (live() && talk.speaking) return session.interrupt();
+    if (dock.textOpen) return dock.toggleText(false), true;
+    if (panel.page) return panel.close(), true;
+    return false;
+  },
+  {
+    press: () => {
+      if (!live() || !session.muted || session.voice?.silent) return false;
+      session.setMuted(false);
+      return true;
+    },
+    release: () => session.setMuted(true),
+  },
+);
+
+start.open();

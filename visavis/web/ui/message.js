@@ -1,0 +1,100 @@
+// @ts-check
+/** The card that says in words what is in the way, or that the conversation is over, and what can be done. */
+import { has, onLanguage, t } from "../i18n.js";
+import { ACTIONS } from "../problems.js";
+import { byId, fillList, make, showView } from "./dom.js";
+
+/** @typedef {import("../types.js").Problem} Problem */
+/** @typedef {{jobId: string, reason: string, message: string}} Ended */
+
+export class Message {
+  #card = byId("message");
+  /** @type {() => void} */
+  #render = () => undefined;
+
+  /** @param {(action: string) => void} act */
+  constructor(act) {
+    this.act = act;
+    onLanguage(() => this.#render());
+  }
+
+  /**
+   * @param {Problem} problem
+   * @param {boolean} over whether it lies over a stage that goes on
+   */
+  problem(problem, over) {
+    const { kind, params, details = [] } = problem;
+    this.#card.dataset.kind = kind;
+    this.#open(over, () => {
+      this.#words(t(`problem.${kind}.title`, params), t(`problem.${kind}.text`, params));
+      this.#todo(t(`problem.${kind}.do`, params).split("|"));
+      this.#actions(ACTIONS[kind] ?? ["retry"]);
+      this.#details(details);
+    });
+  }
+
+  /** @param {Ended} ended @param {boolean} again whether a new conversation can begin at once */
+  ended({ jobId, reason, message }, again) {
+    this.#card.dataset.kind = `ended-${reason}`;
+    this.#open(false, () => {
+      const known = has(`ended.${reason}`) ? t(`ended.${reason}`) : t("ended.other", { reason });
+      this.#words(known, t(reason === "FAILED" ? "ended.failedHelp" : "ended.thanks"));
+      this.#todo(again ? [] : [t("ended.onceUsed")]);
+      this.#actions([again ? "restart" : "signin"]);
+      /** @type {[string, string][]} */
+      const details = message ? [["detail.message", message]] : [];
+      this.#details(reason === "FAILED" ? [["ended.job", jobId], ...details] : details);
+    });
+  }
+
+  close() {
+    this.#render = () => undefined;
+    this.#card.hidden = true;
+    this.#card.classList.remove("over");
+  }
+
+  get open() {
+    return !this.#card.hidden;
+  }
+
+  /** @param {boolean} over @param {() => void} render */
+  #open(over, render) {
+    this.#render = render;
+    if (!over) showView("message");
+    this.#card.hidden = false;
+    this.#card.classList.toggle("over", over);
+    /** @type {HTMLDetailsElement} */ (byId("message-details")).open = false;
+    render();
+    byId("message-title").focus();
+  }
+
+  /** @param {string} title @param {string} text */
+  #words(title, text) {
+    byId("message-title").textContent = title;
+    byId("message-text").textContent = text;
+  }
+
+  /** @param {string[]} items */
+  #todo(items) {
+    byId("message-do").replaceChildren(...items.map((item) => make("li", {}, item)));
+    byId("message-do").hidden = !items.length;
+  }
+
+  /** @param {string[]} actions */
+  #actions(actions) {
+    const buttons = actions.map((action, index) => {
+      const one = make("button", { type: "button", class: index ? "secondary" : "primary", "data-action": action }, t(`action.${action}`));
+      one.addEventListener("click", () => this.act(action));
+      return one;
+    });
+    byId("message-actions").replaceChildren(...buttons);
+  }
+
+  /** @param {[string, string][]} details */
+  #details(details) {
+    const box = byId("message-details");
+    box.hidden = !details.length;
+    const rows = details.map(([name, value]) => /** @type {[string, string]} */ ([t(name), has(value) ? t(value) : value]));
+    fillList(/** @type {HTMLElement} */ (box.querySelector("dl")), rows);
+  }
+}

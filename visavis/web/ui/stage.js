@@ -1,0 +1,132 @@
+// @ts-check
+/** The stage: the picture, what surrounds it, the subtitle, sleep, and notices. */
+import { CHAT } from "../conversation.js";
+import { onLanguage, t } from "../i18n.js";
+import { button, byId } from "./dom.js";
+import { canvasOf, defaultBox, fitPicture, placeSubtitle } from "./layout.js";
+
+const AMBIENT_MS = 4000;
+
+export class Stage {
+  #stage = byId("stage");
+  #video = /** @type {HTMLVideoElement} */ (byId("video"));
+  #ambient = /** @type {HTMLCanvasElement} */ (byId("ambient"));
+  #subtitle = byId("subtitle");
+  #words = /** @type {HTMLElement} */ (this.#subtitle.firstElementChild);
+  #notice = byId("notice");
+  #foot = /** @type {HTMLElement} */ (this.#stage.querySelector(".foot"));
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #tick;
+  #painted = -Infinity;
+  #fills = true;
+
+  /**
+   * @param {import("../session.js").Session} session
+   * @param {import("../conversation.js").Conversation} talk
+   */
+  constructor(session, talk) {
+    this.session = session;
+    this.talk = talk;
+    button("wake").addEventListener("click", () => session.wake());
+    talk.addEventListener("flow", () => this.#flow());
+    talk.addEventListener("subtitle", () => this.#showSubtitle());
+    session.addEventListener("state", () => this.#flow());
+    session.addEventListener("picture", () => {
+      this.#stage.dataset.picture = "yes";
+      this.#surround();
+    });
+    const observer = new ResizeObserver(() => this.#layout());
+    observer.observe(this.#stage);
+    observer.observe(this.#foot);
+    this.#video.addEventListener("resize", () => this.#layout());
+    onLanguage(() => this.#flow());
+  }
+
+  /** The picture's size: as received, or as the job says before the first picture. */
+  #picture() {
+    const { videoWidth, videoHeight } = this.#video;
+    if (videoWidth) return { width: videoWidth, height: videoHeight };
+    return this.session.job?.video_config ?? { width: 720, height: 1280 };
+  }
+
+  #layout() {
+    const stage = { width: this.#stage.clientWidth, height: this.#stage.clientHeight };
+    if (!stage.width) return;
+    const picture = this.#picture();
+    const rect = fitPicture(stage, picture);
+    this.#fills = rect.fills;
+    place(this.#video, rect);
+    const canvas = canvasOf(picture);
+    const box = this.session.job?.chat_subtitle_config ?? defaultBox(canvas);
+    const floor = this.#foot.offsetTop;
+    document.documentElement.style.setProperty("--foot", `${stage.height - floor}px`);
+    const at = placeSubtitle(box, canvas, rect, stage, floor);
+    place(this.#subtitle, at);
+    this.#fitWords(at.height, Math.min(rect.width, stage.width));
+  }
+
+  /** The largest letters that let the sentence fit into its box. @param {number} height @param {number} width */
+  #fitWords(height, width) {
+    if (this.#subtitle.hidden) return;
+    const root = parseFloat(getComputedStyle(document.documentElement).fontSize);
+    const least = root * 0.95;
+    let size = Math.max(least, Math.min(height * 0.42, width * 0.052, root * 2));
+    this.#words.style.fontSize = `${size}px`;
+    while (size > least && this.#words.offsetHeight > height) {
+      size = Math.max(least, size * 0.92);
+      this.#words.style.fontSize = `${size}px`;
+    }
+  }
+
+  #showSubtitle() {
+    const { text, language } = this.talk.subtitle;
+    this.#subtitle.hidden = !text;
+    this.#words.textContent = text;
+    if (language) this.#words.lang = /^(zh|cn)/i.test(language) ? "zh-CN" : "en";
+    this.#layout();
+  }
+
+  #flow() {
+    const { state } = this.session;
+    const live = state === "live";
+    if (["microphone", "starting", "connecting"].includes(state)) delete this.#stage.dataset.picture;
+    const asleep = live && this.talk.chatState === CHAT.ASLEEP;
+    document.body.dataset.asleep = String(asleep);
+    byId("veil").hidden = !asleep;
+    this.#layout();
+    this.#count();
+  }
+
+  /** Notices count down once a second, and only while there is something to count. */
+  #count() {
+    clearTimeout(this.#tick);
+    const { countdown, chatState } = this.talk;
+    const live = this.session.state === "live";
+    const left = countdown ? Math.ceil((countdown.until - performance.now()) / 1000) : 0;
+    let text = "";
+    if (live && countdown?.kind === "end" && left > 0) text = t("notice.mention", { s: left });
+    else if (live && chatState === CHAT.FALLING_ASLEEP) text = t("notice.falling");
+    this.#notice.hidden = !text;
+    if (this.#notice.textContent !== text) this.#notice.textContent = text;
+    if (live && left > 0) this.#tick = setTimeout(() => this.#count(), 1000);
+  }
+
+  /** The picture's own colours, far out of focus, beside a picture that does not fill the stage. */
+  #surround() {
+    if (this.session.state !== "live") return;
+    const now = performance.now();
+    if (!this.#fills && now - this.#painted > AMBIENT_MS && this.#video.videoWidth) {
+      this.#painted = now;
+      this.#ambient.getContext("2d")?.drawImage(this.#video, 0, 0, this.#ambient.width, this.#ambient.height);
+    }
+    if ("requestVideoFrameCallback" in this.#video) this.#video.requestVideoFrameCallback(() => this.#surround());
+  }
+}
+
+/** @param {HTMLElement} element @param {import("./layout.js").Rect} rect */
+function place(element, rect) {
+  element.style.left = `${rect.x}px`;
+  element.style.top = `${rect.y}px`;
+  element.style.width = `${rect.width}px`;
+  element.style.height = `${rect.height}px`;
+}

@@ -1,0 +1,58 @@
+// @ts-check
+/** The state in words, at the top of the page. */
+import { CHAT } from "../conversation.js";
+import { onLanguage, t } from "../i18n.js";
+import { byId } from "./dom.js";
+
+/**
+ * @param {import("../session.js").Session} session
+ * @param {import("../conversation.js").Conversation} talk
+ * @returns {string} the key of the state's words
+ */
+export function stateKey(session, talk) {
+  if (session.state !== "live") return session.state;
+  if (talk.chatState === CHAT.CLOSING) return "closing";
+  if (talk.chatState === CHAT.ASLEEP) return "asleep";
+  if (talk.speaking) return "speaking";
+  if (talk.hearing) return "hearing";
+  if (talk.thinking) return "thinking";
+  if (talk.chatState === CHAT.FALLING_ASLEEP) return talk.countdown?.kind === "sleep" ? "fallingAsleepIn" : "fallingAsleep";
+  if (talk.chatState === CHAT.WAITING) return "waiting";
+  if (session.voice?.silent) return "silent";
+  return session.muted ? "muted" : "listening";
+}
+
+export class Status {
+  #attempt = { n: 1, of: 1 };
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #tick;
+
+  /**
+   * @param {import("../session.js").Session} session
+   * @param {import("../conversation.js").Conversation} talk
+   */
+  constructor(session, talk) {
+    this.session = session;
+    this.talk = talk;
+    session.addEventListener("attempt", (event) => {
+      this.#attempt = /** @type {CustomEvent} */ (event).detail;
+      this.#show();
+    });
+    for (const name of ["state", "muted"]) session.addEventListener(name, () => this.#show());
+    talk.addEventListener("flow", () => this.#show());
+    onLanguage(() => this.#show());
+    this.#show();
+  }
+
+  #show() {
+    clearTimeout(this.#tick);
+    const key = stateKey(this.session, this.talk);
+    const left = Math.max(0, Math.ceil(((this.talk.countdown?.until ?? 0) - performance.now()) / 1000));
+    const text = t(`state.${key}`, { ...this.#attempt, s: left });
+    const place = byId("status-text");
+    if (place.textContent !== text) place.textContent = text;
+    document.body.dataset.state = this.session.state;
+    document.body.dataset.flow = key;
+    if (key === "fallingAsleepIn" && left > 0) this.#tick = setTimeout(() => this.#show(), 1000);
+  }
+}
