@@ -12,15 +12,16 @@ import numpy as np
 import pytest
 from session_fakes import FakeDialogue, FakeOutlet, FakeRecogniser, FakeRenderer, FakeSynthesiser, Listener
 
+from visavis.errors import VisavisError
 from visavis.media.h264 import H264Encoder
 from visavis.media.opus import OpusEncoder
 from visavis.motion.director import Director
 from visavis.session.conversation import Conversation, Parts
-from visavis.session.services import EmbeddedRecogniser, EmbeddedSynthesiser, load_service
+from visavis.session.services import EmbeddedRecogniser, EmbeddedSynthesiser, STTService, TTSService, load_service
 from visavis.session.spec import VoiceSpec
 from visavis.session.stage import Stage
-from visavis.errors import VisavisError
-from visavis.session.services import STTService, TTSService
+from visavis.settings import Settings
+from visavis.speech.silero import SileroModel
 
 QUESTION = Path(__file__).parents[2] / "demo" / "questions" / "en.wav"
 
@@ -49,6 +50,7 @@ class Talk:
         )
         self.conversation = Conversation(
             Parts(
+                SileroModel(Settings().models_dir).activity(),
                 EmbeddedRecogniser(recogniser, None),
                 dialogue,
                 EmbeddedSynthesiser(synthesiser, more.get("voices", [VoiceSpec()]), "en"),

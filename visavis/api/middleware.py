@@ -16,6 +16,8 @@ from visavis.contract.errors import ApiError, ErrorCode
 
 MAX_BODY_BYTES = 1024 * 1024
 
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
 _log = log.get("visavis.access")
 
 
@@ -80,7 +82,8 @@ class RequestMiddleware:
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
         # The route's template, not the path: paths hold ids, and labels must stay few.
         route = getattr(scope.get("route"), "path", "unmatched")
-        self._metrics.requests.labels(scope["method"], route, str(status)).inc()
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+        self._metrics.requests.labels(method, route, str(status)).inc()
         self._metrics.request_seconds.labels(route).observe(seconds)
         params = scope.get("path_params") or {}
         _log.info(

@@ -18,7 +18,7 @@ _SHOWN_ERRORS = 3
 
 
 def json_body(kind: type[T], empty: T | None = None) -> Callable[[Request], Awaitable[T]]:
-    """A dependency that reads the body as ``kind``. ``empty``: what a missing body means; None: it may not be missing."""
+    """A dependency that reads the body as ``kind``; ``empty`` is what a missing body means (None: it is an error)."""
     adapter: TypeAdapter[T] = TypeAdapter(kind)
 
     async def read(request: Request) -> T:

@@ -1,8 +1,8 @@
 """SDK-HMAC-SHA256: the signature that the official SDKs put on a request with an AK/SK.
 
 Canonical request, one part a line: method, URI (each segment percent-encoded, with a trailing slash), sorted query, the
-signed headers, their names, and the payload's hash. The signature is the hexadecimal HMAC-SHA256, keyed with the SK, of the
-algorithm, the time and the canonical request's hash.
+signed headers, their names, and the payload's hash. The signature is the hexadecimal HMAC-SHA256, keyed with the SK, of
+the algorithm, the time and the canonical request's hash.
 """
 
 from __future__ import annotations

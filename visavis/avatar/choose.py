@@ -22,7 +22,7 @@ Vector = npt.NDArray[np.float32]
 
 CLOSED: Final = 0.03
 """Lips less than this far apart (in units of jawOpen) touch."""
-OPEN: Final = 0.06
+OPEN: Final = 0.045
 """Lips further apart than this are seen as open."""
 WRONG_SIDE: Final = 4.0
 KEEP: Final = 0.80

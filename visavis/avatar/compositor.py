@@ -26,6 +26,9 @@ from visavis.motion.frame import MotionFrame
 
 __all__ = ["Background", "Compositor", "forget", "prepare"]
 
+# Pictures are small and sessions many: OpenCV's own threads would only contend with the encoders.
+cv2.setNumThreads(1)
+
 _SCENES: Final[Cache[tuple[object, ...], Scene]] = Cache(4)
 _BACKGROUNDS: Final[Cache[tuple[object, ...], Planes]] = Cache(4)
 

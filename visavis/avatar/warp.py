@@ -34,7 +34,7 @@ BREATH: Final = 0.006
 """Lift of the shoulders by a full breath, in heights of the face."""
 HEAD_SHARE: Final = 0.45
 """How much of that lift the head takes part in."""
-STEPS: Final = 16
+STEPS: Final = 8
 """Poses are rounded to this many steps a pixel (of the point that moves most): finer is not seen."""
 BREATH_STEPS: Final = 8
 CELL: Final = 8

@@ -47,8 +47,8 @@ class ClientError(RtcError):
 class Received:
     """A decoded picture or sound.
 
-    ``pts``: when it belongs, seconds since 1970 on the server's clock, the same for pictures and sound (from RTCP sender
-    reports). ``arrived``: when it was decoded here, ``time.time()``.
+    ``pts``: when it belongs, seconds since 1970 on the server's clock, the same for pictures and sound (from RTCP
+    sender reports). ``arrived``: when it was decoded here, ``time.time()``.
     """
 
     frame: av.VideoFrame | av.AudioFrame
@@ -88,7 +88,7 @@ class RoomClient:
 
     @classmethod
     def end_user(cls, base_url: str, rtc_room_id: str, bearer: str, *, verify: bool = True, **options: Any) -> Self:
-        """A person who talks. ``bearer``: ``tokens.bearer(user_id, ctime, signature)``; ``options`` as the constructor."""
+        """A person who talks. ``bearer``: ``tokens.bearer(user_id, ctime, signature)``; ``options``: the constructor's."""
         return cls(EndUserSignalling(base_url, rtc_room_id, bearer, verify), **options)
 
     @classmethod
@@ -287,6 +287,9 @@ class _Microphone(MediaStreamTrack):
             raise MediaStreamError
         await self._clock.wait(self._sent)
         pcm = np.zeros(_FRAME, np.int16)
+        while self._speech and self._speech[0][1].cancelled():
+            self._speech.popleft()  # whoever said it was told to be quiet
+            self._offset = 0
         if self._speech:
             speech, done = self._speech[0]
             piece = speech[self._offset : self._offset + _FRAME]

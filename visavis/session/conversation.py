@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from pipecat.audio.vad.silero import SileroVADAnalyzer
 from pipecat.audio.vad.vad_analyzer import VADParams
 from pipecat.frames.frames import InputAudioRawFrame, InterruptionFrame
 from pipecat.pipeline.pipeline import Pipeline
@@ -26,9 +25,9 @@ from pipecat.workers.runner import WorkerRunner
 from visavis.dialogue.types import Dialogue
 from visavis.session.processors import Answerer, AskFrame, ConversationListener, SayFrame, Script, StageSink
 from visavis.session.script import Utterance
-from visavis.session.services import EmbeddedRecogniser, STTService, TTSService
+from visavis.session.services import EmbeddedActivity, EmbeddedRecogniser, STTService, TTSService
 from visavis.session.stage import Stage
-from visavis.speech.types import Language
+from visavis.speech.types import Language, VoiceActivity
 
 MICROPHONE_RATE = 16_000
 VAD_START_S = 0.2
@@ -41,6 +40,7 @@ TURN_GIVE_UP_S = 3.0
 class Parts:
     """The exchangeable parts of a conversation."""
 
+    activity: VoiceActivity
     recognition: STTService
     dialogue: Dialogue
     synthesis: TTSService
@@ -72,7 +72,7 @@ class Conversation:
         )
         self._sink = StageSink(stage, self._script)
         detector = VADProcessor(
-            vad_analyzer=SileroVADAnalyzer(params=VADParams(start_secs=VAD_START_S, stop_secs=VAD_STOP_S))
+            vad_analyzer=EmbeddedActivity(parts.activity, VADParams(start_secs=VAD_START_S, stop_secs=VAD_STOP_S))
         )
         turns = UserTurnProcessor(
             user_turn_strategies=UserTurnStrategies(

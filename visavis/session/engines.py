@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from pipecat.audio.vad.silero import SileroVADAnalyzer
 
 from visavis.avatar.background import Background
 from visavis.avatar.compositor import Compositor, prepare
@@ -23,14 +22,14 @@ from visavis.motion.director import Director
 from visavis.motion.life import Mode
 from visavis.rtc.broadcast import Broadcaster
 from visavis.rtc.ice import IceServer
-from visavis.rtc.room import Room, RoomListener
+from visavis.rtc.ports import IceConfig
+from visavis.rtc.room import Room, RoomEvents
 from visavis.session.conversation import Parts
 from visavis.session.services import EmbeddedRecogniser, EmbeddedSynthesiser, STTService, TTSService, load_service
 from visavis.session.spec import JobSpec, VideoSpec
 from visavis.session.stage import Stage, StageListener
 from visavis.settings import Settings
-from visavis.speech.factory import create_recogniser, create_synthesiser
-from visavis.speech.types import Recogniser, Synthesiser
+from visavis.speech.factory import Speech, create_speech
 
 WARM_SIZES: Final = ((720, 1280),)
 """Pictures prepared before the first job; other sizes cost their first session some tenths of a second."""
@@ -41,21 +40,18 @@ class Engines:
     """The shared engines of one worker process."""
 
     settings: Settings
-    recogniser: Recogniser
-    synthesiser: Synthesiser
+    speech: Speech
     encoder: Encoder
 
     @classmethod
     async def load(cls, settings: Settings) -> Engines:
         """Load all models in threads (seconds) and warm what a first job would otherwise wait for."""
-        recogniser, synthesiser, encoder, _, _ = await asyncio.gather(
-            asyncio.to_thread(create_recogniser, settings),
-            asyncio.to_thread(create_synthesiser, settings),
+        speech, encoder, _ = await asyncio.gather(
+            asyncio.to_thread(create_speech, settings),
             asyncio.to_thread(Encoder),
-            asyncio.to_thread(SileroVADAnalyzer),
             asyncio.to_thread(lambda: prepare(find("default", search_folders(settings.data)), WARM_SIZES)),
         )
-        return cls(settings, recogniser, synthesiser, encoder)
+        return cls(settings, speech, encoder)
 
     async def close(self) -> None:
         """Nothing that outlives the process is held."""
@@ -81,10 +77,10 @@ class Engines:
             renderer = Compositor(pack, video.width, video.height, background)
         return renderer, H264Encoder(video.width, video.height, video.fps, video.bitrate_kbps)
 
-    def room(self, spec: JobSpec, listener: RoomListener) -> Room:
+    def room(self, spec: JobSpec, events: RoomEvents) -> Room:
         """The RTC room, empty."""
-        servers = [IceServer(server.urls, server.username, server.credential) for server in spec.ice_servers]
-        return Room(Broadcaster(), listener, ice_servers=servers, settings=self.settings)
+        servers = tuple(IceServer(server.urls, server.username, server.credential) for server in spec.ice_servers)
+        return Room(Broadcaster(), IceConfig.from_settings(self.settings, servers), events)
 
     def stage(
         self,
@@ -112,15 +108,15 @@ class Engines:
         recognition: STTService = (
             load_service(settings.stt_service, settings.stt_options, STTService)
             if settings.stt_service
-            else EmbeddedRecogniser(self.recogniser, spec.language)
+            else EmbeddedRecogniser(self.speech.recogniser, spec.language)
         )
         synthesis: TTSService = (
             load_service(settings.tts_service, settings.tts_options, TTSService)
             if settings.tts_service
-            else EmbeddedSynthesiser(self.synthesiser, spec.voices, spec.default_language)
+            else EmbeddedSynthesiser(self.speech.synthesiser, spec.voices, spec.default_language)
         )
         dialogue = await create_dialogue(spec, self.encoder, settings)
-        return Parts(recognition, dialogue, synthesis)
+        return Parts(self.speech.activity.activity(), recognition, dialogue, synthesis)
 
 
 def _stage_size(video: VideoSpec) -> tuple[int, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from visavis.errors import VisavisError
-from visavis.rtc.room import SdpRefused
+from visavis.rtc.errors import RtcError
 from visavis.session.engines import Engines
 from visavis.session.session import Session
 from visavis.session.spec import (
@@ -52,12 +52,11 @@ class Host:
                     pc_id, sdp = await room.offer(user.user_type, user.user_id, signal.sdp, signal.pc_id, signal.restart_pc)
                     return SignalReply(pc_id=pc_id, sdp=sdp)
                 case CandidatesSignal():
-                    await room.candidates(
-                        signal.pc_id, user.user_id, [(c.candidate, c.sdp_mid, c.sdp_mline_index) for c in signal.candidates]
-                    )
+                    trickled = [(c.candidate, c.sdp_mid, c.sdp_mline_index) for c in signal.candidates]
+                    room.candidates(signal.pc_id, trickled, user.user_id)
                 case LeaveSignal():
                     await room.leave(signal.pc_id, user.user_id)
-        except SdpRefused as error:
+        except RtcError as error:
             raise SignalRefusedBySession(str(error)) from error
         return SignalReply(pc_id=signal.pc_id)
 

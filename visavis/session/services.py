@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from pipecat.audio.vad.vad_analyzer import VADAnalyzer, VADParams
 from pipecat.frames.frames import ErrorFrame, Frame, TranscriptionFrame, TTSAudioRawFrame
 from pipecat.processors.frame_processor import FrameProcessorSetup
 from pipecat.services.settings import STTSettings, TTSSettings
@@ -19,12 +20,15 @@ from pipecat.utils.time import time_now_iso8601
 from visavis import log
 from visavis.errors import VisavisError
 from visavis.session.spec import VoiceSpec
-from visavis.speech.types import Language, PhonemeTiming, Recogniser, Synthesiser, VoiceSettings
+from visavis.speech.types import Language, PhonemeTiming, Recogniser, Synthesiser, VoiceActivity, VoiceSettings
 
 _log = log.get("speech")
 
 PRE_ROLL_S = 0.4
 """Sound kept from before the detector noticed speech, so that no first syllable is lost."""
+
+QUIET_PROBABILITY = 0.1
+"""Below this probability of speech nobody speaks."""
 
 
 @dataclass
@@ -39,6 +43,30 @@ def language_of(text: str, fallback: Language) -> Language:
     if any("\u3400" <= char <= "\u9fff" for char in text):
         return "zh"
     return "en" if any(char.isalpha() for char in text) else fallback
+
+
+class EmbeddedActivity(VADAnalyzer):
+    """A :class:`~visavis.speech.types.VoiceActivity` as Pipecat's voice activity analyser."""
+
+    def __init__(self, activity: VoiceActivity, params: VADParams) -> None:
+        super().__init__(sample_rate=activity.sample_rate, params=params)
+        self._activity = activity
+        self._frames = 0
+        self._quiet_frames = 0
+
+    def num_frames_required(self) -> int:
+        return self._activity.frame_samples
+
+    def voice_confidence(self, buffer: bytes) -> float:
+        probability = self._activity.probability(np.frombuffer(buffer, np.int16))
+        # A recurrent detector drifts on music and long noise: begin anew every two seconds, but only in clear quiet.
+        self._frames += 1
+        self._quiet_frames = self._quiet_frames + 1 if probability < QUIET_PROBABILITY else 0
+        second = self._activity.sample_rate / self._activity.frame_samples
+        if self._frames >= 2 * second and self._quiet_frames >= second / 5:
+            self._activity.reset()
+            self._frames = 0
+        return probability
 
 
 class EmbeddedRecogniser(SegmentedSTTService):
@@ -139,6 +167,7 @@ def load_service(name: str, options: dict[str, Any], base: type) -> Any:
 
 
 __all__ = [
+    "EmbeddedActivity",
     "EmbeddedRecogniser",
     "EmbeddedSynthesiser",
     "STTService",

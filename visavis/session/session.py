@@ -9,7 +9,7 @@ from typing import Any
 from visavis import log
 from visavis.errors import VisavisError
 from visavis.motion.life import Mode
-from visavis.rtc.room import Member, Room
+from visavis.rtc.room import Room, RoomEvents
 from visavis.session import rtvi
 from visavis.session.chat import ChatEvent, ChatMachine, QuietWatch, Timer
 from visavis.session.conversation import Conversation
@@ -26,10 +26,8 @@ from visavis.session.spec import (
 )
 from visavis.session.types import Emit
 
-MICROPHONE_QUEUE = 25
-"""Chunks of 40 ms that may wait for the pipeline (1 s); when full, the oldest is dropped: late sound is worse than a gap."""
-GOODBYE_S = 0.3
-"""Longest wait for the last messages to leave before the connections close."""
+GOODBYE_S = 0.15
+"""Time for the last messages to leave before the connections close."""
 
 _LANGUAGES = {"CN": "zh", "EN": "en", "AUTO": None}
 
@@ -46,7 +44,6 @@ class Session:
         self._ever_linked = False
         self._finished: FinishedEvent | None = None
         self._finishing = asyncio.Event()
-        self._microphone: asyncio.Queue[bytes] = asyncio.Queue(MICROPHONE_QUEUE)
         self._side_tasks: set[asyncio.Task[None]] = set()
         self._room: Room | None = None
         self.task: asyncio.Task[None] | None = None
@@ -59,7 +56,10 @@ class Session:
         loop = asyncio.get_running_loop()
         spec = self.spec
         self._director = self._engines.director(spec)
-        self._room = self._engines.room(spec, self)
+        self._room = self._engines.room(
+            spec,
+            RoomEvents(media=self._linked, left=self._unlinked, message=self._message, viewers=lambda _: self._stage.stir()),
+        )
         renderer, video = await asyncio.to_thread(self._engines.picture, spec)
         self._stage = self._engines.stage(spec, self._director, renderer, video, self._room.broadcaster, self)
         self._room.broadcaster.on_keyframe_needed = self._stage.keyframe
@@ -135,15 +135,11 @@ class Session:
         self._finishing.set()
 
     async def _say_goodbye(self) -> None:
-        assert self._finished is not None and self._room is not None
+        assert self._finished is not None
         self._fire(ChatEvent.CLOSE)
         await self._conversation.interrupt()
         self._send(rtvi.event("jobEnd", jobId=self.spec.job_id, reason=self._finished.reason))
-        try:
-            async with asyncio.timeout(GOODBYE_S):
-                await self._room.drain()
-        except TimeoutError:
-            pass
+        await asyncio.sleep(GOODBYE_S)
 
     def _failed(self, failure: BaseException | None) -> FinishedEvent:
         return FinishedEvent(
@@ -166,7 +162,7 @@ class Session:
             "draw_s": round(stage.draw_s, 3),
             "encode_s": round(stage.encode_s, 3),
             "video_bytes": stage.video_bytes,
-            "viewers": self._room.broadcaster.viewers if self._room else 0,
+            **(self._room.stats() if self._room else {}),
             "stage_s": round(self._stage.now, 2),
         }
 
@@ -179,7 +175,7 @@ class Session:
             raise VisavisError("the session is not open")
         return self._room
 
-    def linked(self, member: Member) -> None:
+    def _linked(self) -> None:
         """The END_USER's media flows."""
         self._ever_linked = True
         self._lonely.disarm()
@@ -188,24 +184,18 @@ class Session:
         self._director.set_mode(Mode.IDLE, self._stage.now)
         self._send(rtvi.event("jobInfoChange", chat_state=int(self._chat.state)))
 
-    def unlinked(self, member: Member) -> None:
+    def _unlinked(self) -> None:
         """The END_USER is gone; the job waits for somebody to come back."""
         self._fire(ChatEvent.UNLINKED)
         self._quiet.hold()
         self._lonely.arm(self._engines.settings.link_timeout_s)
         self._spawn(self._conversation.interrupt())
 
-    def sound(self, pcm: bytes) -> None:
-        """40 ms of the END_USER's microphone: mono int16 at 16 kHz."""
-        if self._microphone.full():
-            self._microphone.get_nowait()
-        self._microphone.put_nowait(pcm)
-
     async def _pump_microphone(self) -> None:
-        while True:
-            await self._conversation.hear(await self._microphone.get())
+        async for pcm in self.room.microphone:
+            await self._conversation.hear(pcm.tobytes())
 
-    def message(self, text: str) -> None:
+    def _message(self, text: str) -> None:
         """A message of the END_USER's data channel."""
         try:
             message = rtvi.parse(text)

@@ -136,6 +136,10 @@ class Stage:
         self._keyframe = True
         self._stir.set()
 
+    def stir(self) -> None:
+        """Look again whether there is something to do (a viewer came or left)."""
+        self._stir.set()
+
     def rest(self, resting: bool) -> None:
         """Sleep (one picture a second once the eyes are closed, no sound) or be awake."""
         self._resting = resting

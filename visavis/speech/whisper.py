@@ -37,6 +37,7 @@ _HOPELESS_LOGPROB = -1.3
 _REPETITIVE = 2.4
 """Ratio of text to its compressed form, above which the decoder is running in circles."""
 _REPEATED = re.compile(r"(.{2,30}?)[\s，,。.!?！？、]*(?:\1[\s，,。.!?！？、]*){3,}", re.DOTALL)
+_ECHO = re.compile(r"(\w.{3,}?)\W*\1\W*$", re.DOTALL)
 
 # What the model writes, learnt from subtitles, when it hears noise. Dropped only when it is unsure of it.
 _SUBTITLE_NOISE = re.compile(
@@ -65,7 +66,12 @@ class _Hypothesis:
     @property
     def doubtful(self) -> bool:
         """Worth a second look with the full window."""
-        return self.repetitive or (self.logprob < _DOUBTFUL_LOGPROB and not self.noise)
+        return self.repetitive or self.echoes or (self.logprob < _DOUBTFUL_LOGPROB and not self.noise)
+
+    @property
+    def echoes(self) -> bool:
+        """Its end is said twice: by the person or, with a short window, by the decoder alone."""
+        return _ECHO.search(self.text.lower()) is not None
 
     @property
     def repetitive(self) -> bool:
@@ -130,7 +136,7 @@ class WhisperRecogniser:
             spoken, heard = self._hear(sound, language, _window_seconds(len(sound) / SAMPLE_RATE), dropped)
             if heard.doubtful:
                 spoken, again = self._hear(sound, language, _FULL_WINDOW, dropped)
-                if not again.repetitive and (heard.repetitive or again.logprob > heard.logprob):
+                if not again.repetitive and (heard.repetitive or heard.echoes or again.logprob > heard.logprob):
                     heard = again
         except _Dropped:
             return result("", language or "en", 0.0)

@@ -27,8 +27,8 @@ async def _take(event: JobEvent, jobs: JobService, metrics: Metrics) -> None:
         case HeldEvent():
             await jobs.held(event.job_id)
         case HeartbeatEvent():
-            metrics.heartbeat(event.job_id, event.stats)
-            await jobs.heartbeat(event.job_id)
+            if await jobs.heartbeat(event.job_id):
+                metrics.heartbeat(event.job_id, event.stats)
         case ChatStateEvent():
             await jobs.chat_state(event.job_id, int(event.chat_state))
         case TurnEvent():

@@ -227,19 +227,19 @@ class JobService:
 
     # --- what happens to jobs ------------------------------------------------------------------------
 
-    async def recover(self) -> None:
-        """End the jobs that were running when the last server ended."""
-        detail = Detail(error_code=ErrorCode.HEARTBEAT_FAILED.code, error_msg="the server restarted while the job ran")
+    async def abandon(self, why: str) -> None:
+        """End as FAILED what a server left behind: at the start, or after the dispatcher closed."""
+        detail = Detail(error_code=ErrorCode.HEARTBEAT_FAILED.code, error_msg=why)
         for job in await store.fail_active(self._database, self._clock(), detail):
-            _log.warning("job_failed", job_id=job.id, project_id=job.project_id, reason="server restarted")
+            self._ended(job)
 
     async def held(self, job_id: str) -> None:
         """A worker holds the job."""
         await self._happen(job_id, JobEventType.HELD)
 
-    async def heartbeat(self, job_id: str) -> None:
-        """Its worker is alive."""
-        await self._happen(job_id, JobEventType.HEARTBEAT)
+    async def heartbeat(self, job_id: str) -> bool:
+        """Its worker is alive. False: the job does not run."""
+        return await self._happen(job_id, JobEventType.HEARTBEAT) is not None
 
     async def chat_state(self, job_id: str, chat_state: int) -> None:
         """The conversation's state changed."""

@@ -1,7 +1,8 @@
 """Background pictures from URLs: fetched with care, kept in the data folder by their hash.
 
-A room's owner chooses the URL, so the server must not become its way into the operator's network: names are resolved once,
-every address must be public (or allowed by ``settings.fetch_allow``), and the connection goes to the address checked.
+A room's owner chooses the URL, so the server must not become its way into the operator's network: names are resolved
+once, every address must be public (or allowed by ``settings.fetch_allow``), and the connection goes to the address
+checked.
 """
 
 from __future__ import annotations

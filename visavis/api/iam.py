@@ -1,0 +1,144 @@
+"""IAM: tokens by password, and the caller's projects."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from visavis.api.context import Context, Ctx, client_host
+from visavis.api.identity import Caller
+from visavis.api.parse import json_body
+from visavis.contract.errors import ApiError, ErrorCode
+from visavis.contract.iam import (
+    CreateToken,
+    Domain,
+    Links,
+    Project,
+    ProjectList,
+    Token,
+    TokenCreated,
+    TokenProject,
+    TokenUser,
+)
+from visavis.store import identity as store
+
+router = APIRouter(prefix="/v3")
+
+TOKEN_TTL_S = 24 * 3600
+_DOMAIN = Domain(id="default", name="default")
+# Argon2 takes memory and CPU on purpose; only so many passwords are checked at the same time.
+_HASHING = asyncio.Semaphore(2)
+_DUMMY = store.hash_password("nobody has this password")
+
+
+@router.post("/auth/tokens", status_code=201)
+async def create_token(
+    request: Request,
+    response: Response,
+    context: Ctx,
+    body: Annotated[CreateToken, Depends(json_body(CreateToken))],
+    nocatalog: str = "",
+) -> TokenCreated:
+    """A token for a user's password, good for a day."""
+    user = await _user(request, context, body)
+    project = await _project(context, user, body)
+    now = context.clock()
+    token = await store.issue_token(context.database, user.id, project.id if project else None, now, TOKEN_TTL_S)
+    response.headers["X-Subject-Token"] = token
+    return TokenCreated(
+        token=Token(
+            methods=["password"],
+            issued_at=_keystone_time(now),
+            expires_at=_keystone_time(now + TOKEN_TTL_S),
+            user=TokenUser(id=user.id, name=user.name, domain=_DOMAIN),
+            roles=[{"id": "0", "name": "te_admin"}],
+            catalog=[] if nocatalog else _catalog(request),
+            project=TokenProject(id=project.id, name=project.name, domain=_DOMAIN) if project else None,
+            domain=None if project else _DOMAIN,
+        )
+    )
+
+
+async def _user(request: Request, context: Context, body: CreateToken) -> store.User:
+    claimed = body.auth.identity.password.user
+    # By name as well as by address: neither one address trying many names, nor many addresses one name, goes on for long.
+    keys = (f"name {claimed.name}", f"host {client_host(request)}")
+    now = context.clock()
+    for key in keys:
+        context.passwords.check(key, now)
+    user = await store.find_user(context.database, claimed.name)
+    async with _HASHING:
+        matches = await asyncio.to_thread(
+            store.password_matches, user.password_hash if user else _DUMMY, claimed.password
+        )
+    if user is None or not matches:
+        for key in keys:
+            context.passwords.failed(key, now)
+        context.metrics.auth_failures.labels("password").inc()
+        raise ApiError(ErrorCode.UNAUTHORIZED, "the user name or the password is wrong")
+    for key in keys:
+        context.passwords.succeeded(key)
+    return user
+
+
+async def _project(context: Context, user: store.User, body: CreateToken) -> store.Project | None:
+    wanted = body.auth.scope.project if body.auth.scope else None
+    if wanted is None or not (wanted.id or wanted.name):
+        return None
+    for project in await store.user_projects(context.database, user.id):
+        if wanted.id in (None, project.id) and wanted.name in (None, project.name):
+            return project
+    raise ApiError(ErrorCode.TENANT_MISMATCH, "the user does not belong to that project")
+
+
+def _catalog(request: Request) -> list[dict[str, object]]:
+    base = str(request.base_url).rstrip("/")
+    endpoint = {"id": "local", "interface": "public", "region": "*", "region_id": "*", "url": base}
+    return [{"id": "metastudio", "name": "metastudio", "type": "metastudio", "endpoints": [endpoint]}]
+
+
+def _keystone_time(epoch: float) -> str:
+    return datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+@router.get("/projects", response_model_by_alias=True)
+async def list_projects(
+    request: Request,
+    context: Ctx,
+    caller: Caller,
+    name: str | None = None,
+    enabled: bool | None = None,
+    page: Annotated[int, Query(ge=1)] = 1,
+    per_page: Annotated[int, Query(ge=1, le=5000)] = 5000,
+) -> ProjectList:
+    """The projects that the caller may enter; ``name`` finds a project by its exact name."""
+    if caller.user_id is not None:
+        found = await store.user_projects(context.database, caller.user_id)
+    else:
+        own = await store.project(context.database, caller.project_id or "")
+        found = [own] if own else []
+    if name is not None:
+        found = [project for project in found if project.name == name]
+    if enabled is False:
+        found = []
+    base = str(request.base_url).rstrip("/") + "/v3/projects"
+    shown = found[(page - 1) * per_page : page * per_page]
+    return ProjectList(
+        projects=[
+            Project(
+                id=project.id,
+                name=project.name,
+                description="",
+                domain_id=_DOMAIN.id,
+                parent_id=_DOMAIN.id,
+                is_domain=False,
+                enabled=True,
+                links=Links(self=f"{base}/{project.id}"),
+            )
+            for project in shown
+        ],
+        links=Links(self=base),
+    )
