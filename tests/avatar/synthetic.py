@@ -69,7 +69,7 @@ def _base() -> Picture:
         cv2.line(image, (60, y), (400, y), shape((115, 85, 65)), 6, cv2.LINE_AA)
         cv2.line(image, (680, y), (1020, y), shape((115, 85, 65)), 6, cv2.LINE_AA)
     cv2.ellipse(image, (540, 640), (240, 320), 0, 0, 360, shape(SKIN), -1, cv2.LINE_AA)
-    cv2.line(image, (540, 600), (520, 700), shape((120, 140, 185)), 8, cv2.LINE_AA)
+    cv2.line(image, (540, 640), (520, 700), shape((120, 140, 185)), 8, cv2.LINE_AA)
     cv2.line(image, (520, 700), (560, 705), shape((120, 140, 185)), 8, cv2.LINE_AA)
     # Soft outline, as hair has it.
     alpha = cv2.GaussianBlur(image[..., 3], (0, 0), 2.0)
@@ -158,7 +158,7 @@ def members(avatar_id: str = "synthetic", tint: int = 0) -> dict[str, bytes]:
         "anchors": ANCHORS,
         "views": {
             "portrait": {"x": 0, "y": 0, "width": 1080, "height": 1920},
-            "landscape": {"x": -1166, "y": 60, "width": 3413, "height": 1920},
+            "landscape": {"x": -1167, "y": 0, "width": 3413, "height": 1920},
         },
         **banks,
     }

@@ -1,4 +1,4 @@
-"""One browser and one fake server for all tests of the page; a fresh context for each."""
+"""One browser and one fake server for each module of tests; a fresh context for each test."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
-
-from tests.web.fakes import FakeServer
+from page_server import FakeServer
+from page_visitor import Visitor
+from playwright.async_api import Browser, async_playwright
 
 FLAGS = [
     "--headless=new",
@@ -26,7 +26,6 @@ FLAGS = [
     "--disable-features=WebRtcHideLocalIpsWithMdns",
     "--host-resolver-rules=MAP visavis.test 127.0.0.1",
 ]
-LINK = "#project=P&room=R&code=C0DE"
 # Violations and errors are collected before any script of the page runs.
 SPY = """
 window.violations = [];
@@ -35,7 +34,7 @@ window.heard = [];
 """
 
 
-@pytest_asyncio.fixture(scope="package", loop_scope="package")
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def server() -> AsyncIterator[FakeServer]:
     fake = FakeServer()
     await fake.start()
@@ -43,49 +42,13 @@ async def server() -> AsyncIterator[FakeServer]:
     await fake.close()
 
 
-@pytest_asyncio.fixture(scope="package", loop_scope="package")
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def browser() -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:
         # Playwright's own "headless" is the old one, without media; the flag asks for the new one.
         launched = await playwright.chromium.launch(executable_path="/usr/bin/chromium", headless=False, args=FLAGS)
         yield launched
         await launched.close()
-
-
-class Visitor:
-    """A person at the page."""
-
-    def __init__(self, server: FakeServer, context: BrowserContext) -> None:
-        self.server, self.context = server, context
-        self.page: Page
-        self.errors: list[str] = []
-        self.expect_refusals = False
-
-    async def open(self, path: str = LINK, host: str = "127.0.0.1", **timing: Any) -> Page:
-        self.page = await self.context.new_page()
-        self.page.set_default_timeout(15_000)
-        self.page.on("pageerror", lambda error: self.errors.append(f"page: {error}"))
-        self.page.on("console", lambda m: self.errors.append(m.text) if m.type in ("error", "warning") else None)
-        await self.page.goto(f"http://{host}:{self.server.port}/{path}")
-        if timing:
-            await self.page.evaluate("async (t) => Object.assign((await import('/web/timing.js')).TIMING, t)", timing)
-        return self.page
-
-    async def talk(self, path: str = LINK, **timing: Any) -> Page:
-        """Open the link, press the button, see the picture."""
-        page = await self.open(path, **timing)
-        await page.click("#talk")
-        await self.server.heard("client-ready")
-        await page.wait_for_selector("#stage[data-picture]")
-        self.server.event("jobInfoChange", chat_state=2)
-        await page.wait_for_function("visavis.chatState === 2")
-        return page
-
-    def real_errors(self) -> list[str]:
-        """A refused request is logged by the browser itself; that is no defect of the page."""
-        if not self.expect_refusals:
-            return self.errors
-        return [each for each in self.errors if not each.startswith("Failed to load resource")]
 
 
 async def visitors(browser: Browser, server: FakeServer, **options: Any) -> AsyncIterator[Visitor]:
@@ -101,7 +64,7 @@ async def visitors(browser: Browser, server: FakeServer, **options: Any) -> Asyn
     assert someone.real_errors() == []
 
 
-@pytest_asyncio.fixture(loop_scope="package")
+@pytest_asyncio.fixture(loop_scope="module")
 async def visitor(browser: Browser, server: FakeServer, request: pytest.FixtureRequest) -> AsyncIterator[Visitor]:
     """Options of the browser context come from ``@pytest.mark.parametrize("visitor", [{...}], indirect=True)``."""
     async for someone in visitors(browser, server, **getattr(request, "param", {})):

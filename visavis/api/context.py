@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -32,6 +33,9 @@ class Context:
     metrics: Metrics
     clock: Callable[[], float]
     passwords: Throttle = field(default_factory=Throttle)
+    password_hosts: Throttle = field(default_factory=lambda: Throttle(limit=30))
+    # Argon2 takes memory and CPU on purpose; only so many passwords are checked at the same time.
+    hashing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
     codes: Throttle = field(default_factory=lambda: Throttle(limit=10))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
+from functools import cache
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -29,9 +30,12 @@ router = APIRouter(prefix="/v3")
 
 TOKEN_TTL_S = 24 * 3600
 _DOMAIN = Domain(id="default", name="default")
-# Argon2 takes memory and CPU on purpose; only so many passwords are checked at the same time.
-_HASHING = asyncio.Semaphore(2)
-_DUMMY = store.hash_password("nobody has this password")
+
+
+@cache
+def _nobody() -> str:
+    """A hash to compare with when the user does not exist: the answer takes as long."""
+    return store.hash_password("nobody has this password")
 
 
 @router.post("/auth/tokens", status_code=201)
@@ -64,24 +68,26 @@ async def create_token(
 
 async def _user(request: Request, context: Context, body: CreateToken) -> store.User:
     claimed = body.auth.identity.password.user
-    # By name as well as by address: neither one address trying many names, nor many addresses one name, goes on for long.
-    keys = (f"name {claimed.name}", f"host {client_host(request)}")
     now = context.clock()
-    for key in keys:
-        context.passwords.check(key, now)
+    host = client_host(request)
+    # By name and address: nobody can lock another one's account from elsewhere. By address: nor try many names.
+    name = f"{host} {claimed.name}"
+    context.passwords.check(name, now)
+    context.password_hosts.check(host, now)
     user = await store.find_user(context.database, claimed.name)
-    async with _HASHING:
-        matches = await asyncio.to_thread(
-            store.password_matches, user.password_hash if user else _DUMMY, claimed.password
-        )
+    async with context.hashing:
+        matches = await asyncio.to_thread(_matches, user, claimed.password)
     if user is None or not matches:
-        for key in keys:
-            context.passwords.failed(key, now)
+        context.passwords.failed(name, now)
+        context.password_hosts.failed(host, now)
         context.metrics.auth_failures.labels("password").inc()
         raise ApiError(ErrorCode.UNAUTHORIZED, "the user name or the password is wrong")
-    for key in keys:
-        context.passwords.succeeded(key)
+    context.passwords.succeeded(name)
     return user
+
+
+def _matches(user: store.User | None, password: str) -> bool:
+    return store.password_matches(user.password_hash if user else _nobody(), password)
 
 
 async def _project(context: Context, user: store.User, body: CreateToken) -> store.Project | None:

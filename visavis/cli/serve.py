@@ -17,9 +17,12 @@ import uvicorn
 
 from visavis import log
 from visavis.api.app import create_app
+from visavis.api.catalogue import AvatarEntry, FixedCatalogue
+from visavis.avatar.pack import listing, search_folders
 from visavis.cli.certificate import self_signed
 from visavis.dispatch.factory import create_dispatcher
 from visavis.settings import Settings
+from visavis.speech.voices import all_voices
 from visavis.store.keys import create_key, create_user
 
 PROJECT = "default"
@@ -161,6 +164,13 @@ async def make_room(http: httpx.AsyncClient, base: str) -> str:
     return room_id
 
 
+def catalogue(settings: Settings) -> FixedCatalogue:
+    """The voices and avatar packs of this installation; a pack added later is offered after the next start."""
+    packs = listing(search_folders(settings.data))
+    avatars = [AvatarEntry(pack["id"], pack["name"], pack["licence"]) for pack in packs]
+    return FixedCatalogue(all_voices(), avatars)
+
+
 def run(settings: Settings, *, demo_room: bool, as_json: bool) -> int:
     """Run the server until a signal; exit status."""
     log.configure(settings.log_level, settings.log_format)
@@ -171,7 +181,7 @@ def run(settings: Settings, *, demo_room: bool, as_json: bool) -> int:
         certificate, key = self_signed(settings.data / "tls", [settings.host, settings.public_ip, settings.public_address])
     dispatcher = create_dispatcher(settings, settings.dispatcher)
     config = uvicorn.Config(
-        create_app(settings, dispatcher),
+        create_app(settings, dispatcher, catalogue(settings)),
         host=settings.host,
         port=settings.port,
         ssl_certfile=certificate,

@@ -168,10 +168,10 @@ class Broadcaster:
     def push_video(self, frame: EncodedFrame) -> None:
         """Send a picture to every viewer. Never blocks."""
         self.timeline.observe(frame.pts, VIDEO_RATE)
-        if frame.keyframe:
-            self._last_idr = self.timeline.now()
-            self._cancel_timer()
         if self._video:
+            if frame.keyframe:  # one that nobody saw helps nobody
+                self._last_idr = self.timeline.now()
+                self._cancel_timer()
             unit = Unit(packetize_h264(frame.data), frame.pts, frame.keyframe)
             for outlet in self._video:
                 outlet.put(unit)

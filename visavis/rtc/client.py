@@ -88,7 +88,7 @@ class RoomClient:
 
     @classmethod
     def end_user(cls, base_url: str, rtc_room_id: str, bearer: str, *, verify: bool = True, **options: Any) -> Self:
-        """A person who talks. ``bearer``: ``tokens.bearer(user_id, ctime, signature)``; ``options``: the constructor's."""
+        """A person who talks. ``bearer``: of ``tokens.bearer``; ``options``: as the constructor takes them."""
         return cls(EndUserSignalling(base_url, rtc_room_id, bearer, verify), **options)
 
     @classmethod

@@ -9,21 +9,21 @@ class RtcError(VisavisError):
     """Base of the room's errors."""
 
 
-class SdpRefused(RtcError):  # noqa: N818
+class SdpRefused(RtcError):
     """The offer or candidate cannot be used; the message says why."""
 
 
-class PeerUnknown(RtcError):  # noqa: N818
+class PeerUnknown(RtcError):
     """No peer of that id (or it belongs to another user)."""
 
 
-class RoomFull(RtcError):  # noqa: N818
+class RoomFull(RtcError):
     """The room takes no more viewers, or another user already speaks in it."""
 
 
-class RoomClosed(RtcError):  # noqa: N818
+class RoomClosed(RtcError):
     """The room has been closed."""
 
 
-class PortsExhausted(RtcError):  # noqa: N818
+class PortsExhausted(RtcError):
     """Every UDP port of the configured range is in use."""

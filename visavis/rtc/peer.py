@@ -204,7 +204,7 @@ class Peer:
                 replaced._RTCRtpTransceiver__receiver = receiver
 
     def _put_sender(self, transceiver: RTCRtpTransceiver, sender: EncodedSender) -> None:
-        # aiortc has no way to name a class for its senders and receivers; tests/rtc/test_peer.py guards this.
+        # aiortc has no way to name a class for its senders and receivers; tests/rtc/test_rtc_room.py guards this.
         replaced: Any = transceiver
         replaced._RTCRtpTransceiver__sender = sender
         self.senders.append(sender)

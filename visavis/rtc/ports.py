@@ -3,7 +3,7 @@
 aioice binds to any free port and announces the address it bound to. A server needs more: a port range that a firewall
 can open, shared by the worker processes, and, behind a 1:1 NAT, the public address. ``RangeConnection`` overrides the
 one method of aioice that creates host candidates, ``Connection.get_component_candidates`` (read in aioice 0.13);
-``tests/rtc/test_ports.py`` fails when aioice moves what is relied on.
+``tests/rtc/test_rtc_ports.py`` fails when aioice moves what is relied on.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ _MAX_CTIME = 4294967295
 _MAX_HEADER = 1024
 
 
-class TokenRefused(VisavisError):  # noqa: N818
+class TokenRefused(VisavisError):
     """The RTC token is malformed, expired, or not of this room and user. The message never holds the token."""
 
 

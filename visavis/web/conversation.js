@@ -11,28 +11,32 @@ const DENSE = /[\u3000-\u30ff\u3400-\u9fff\uff00-\uffef]$/;
 
 /** Events: `flow` (any state), `line` ({line, fresh}), `subtitle`, `latency`, `language`. */
 export class Conversation extends EventTarget {
-  constructor() {
-    super();
-    this.reset();
-  }
+  /** @type {number} */
+  chatState = CHAT.WAITING;
+  speaking = false;
+  hearing = false;
+  thinking = false;
+  chatId = "";
+  language = "";
+  /** @type {Line[]} */
+  lines = [];
+  subtitle = { text: "", language: "" };
+  /** @type {Record<string, number> | null} */
+  latency = null;
+  /** @type {{kind: "sleep" | "end", until: number} | null} `until` on the clock of performance.now(), ms */
+  countdown = null;
+  /** @type {Line | null} the answer that further sentences belong to */
+  answer = null;
+  typed = "";
 
+  /** A new conversation begins. */
   reset() {
     this.chatState = CHAT.WAITING;
-    this.speaking = false;
-    this.hearing = false;
-    this.thinking = false;
-    this.chatId = "";
-    this.language = "";
-    /** @type {Line[]} */
+    this.chatId = this.language = this.typed = "";
     this.lines = [];
-    this.subtitle = { text: "", language: "" };
-    /** @type {Record<string, number> | null} */
-    this.latency = null;
-    /** @type {{kind: "sleep" | "end", until: number} | null} `until` on the clock of performance.now(), ms */
-    this.countdown = null;
-    /** @type {Line | null} the answer that further sentences belong to */
-    this.answer = null;
-    this.typed = "";
+    this.latency = this.answer = null;
+    this.pauseFlow();
+    this.#tell("latency");
   }
 
   /** @param {string} name @param {unknown} [detail] */
@@ -129,7 +133,10 @@ export class Conversation extends EventTarget {
   #chatState(state, restTime) {
     if (state === this.chatState && restTime === undefined) return;
     this.chatState = state;
-    if (state === CHAT.ASLEEP) this.speaking = this.hearing = this.thinking = false;
+    if (state === CHAT.ASLEEP) {
+      this.speaking = this.hearing = this.thinking = false;
+      this.#setSubtitle("", "");
+    }
     const falling = state === CHAT.FALLING_ASLEEP && Number(restTime) > 0;
     if (falling) this.countdown = { kind: "sleep", until: performance.now() + 1000 * Number(restTime) };
     else if (this.countdown?.kind === "sleep") this.countdown = null;

@@ -2,6 +2,7 @@
 /** The page: its parts put together, and `window.visavis` for those who build on it. */
 import { Conversation } from "./conversation.js";
 import { apply, language, setLanguage } from "./i18n.js";
+import { allows } from "./machine.js";
 import { vendorEvent } from "./rtvi.js";
 import { Session } from "./session.js";
 import { account } from "./signin.js";
@@ -16,7 +17,6 @@ import { Start } from "./ui/start.js";
 import { Status } from "./ui/status.js";
 import { Transcript } from "./ui/transcript.js";
 
-/** @typedef {import("./types.js").Problem} Problem */
 /** @typedef {import("./types.js").StartOptions} StartOptions */
 
 apply();
@@ -65,6 +65,7 @@ const start = new Start((options) => void begin(options));
 
 /** @param {StartOptions} options */
 async function begin(options) {
+  if (!allows(session.state, "start")) return;
   message.close();
   if (!options.job && !options.code && !options.token) return start.open();
   const again = session.job && options.job?.job_id === session.job.job_id;
@@ -80,6 +81,7 @@ async function begin(options) {
 
 /** @param {string} action */
 function act(action) {
+  const kind = message.kind;
   message.close();
   const link = session.options;
   if (action === "dismiss") showView("talk");
@@ -87,6 +89,8 @@ function act(action) {
     showView("talk");
     session.unblockSound();
   } else if (action === "signin") start.showSignIn();
+  else if (session.state === "live" && action === "text") dock.toggleText(true);
+  else if (session.state === "live" && kind.startsWith("mic")) void session.reopenMicrophone();
   else if (action === "text") void begin({ ...session.retryOptions(), textOnly: true });
   else if (action === "restart") {
     const wish = start.wish();
@@ -108,7 +112,7 @@ session.addEventListener("state", () => {
   if (session.state === "ended" || session.state === "failed") panel.hide();
 });
 session.addEventListener("problem", (event) => {
-  const problem = /** @type {CustomEvent<Problem | null>} */ (event).detail;
+  const problem = /** @type {CustomEvent<import("./types.js").Problem | null>} */ (event).detail;
   if (!problem) return message.close();
   visavis.emit("error", { code: problem.kind, message: problem.details?.map(([, value]) => value).join(", ") ?? "" });
   message.problem(problem, session.state === "live");

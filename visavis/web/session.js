@@ -11,7 +11,6 @@ import { forgetCode, rememberJob } from "./signin.js";
 import { TIMING, pause } from "./timing.js";
 
 /** @typedef {import("./types.js").Job} Job */
-/** @typedef {import("./types.js").Problem} Problem */
 /** @typedef {import("./types.js").StartOptions} StartOptions */
 
 /** @type {Record<string, string>} the reasons of a job's final states */
@@ -45,9 +44,7 @@ export class Session extends EventTarget {
   }
 
   /** @param {string} name @param {unknown} [detail] */
-  #tell(name, detail) {
-    this.dispatchEvent(new CustomEvent(name, { detail }));
-  }
+  #tell = (name, detail) => this.dispatchEvent(new CustomEvent(name, { detail }));
 
   /** @param {import("./machine.js").Event} event */
   #go(event) {
@@ -72,8 +69,9 @@ export class Session extends EventTarget {
     this.#tell("problem", null);
     try {
       // The microphone first: a one-time code is not wasted on a refused permission.
-      this.voice = options.textOnly ? Voice.silence() : await Voice.microphone();
-      signal.throwIfAborted();
+      const voice = options.textOnly ? Voice.silence() : await Voice.microphone();
+      if (signal.aborted) return voice.close();
+      this.voice = voice;
       this.#watchVoice();
       this.setMuted(this.#muted);
       this.#go("micReady");
@@ -104,7 +102,8 @@ export class Session extends EventTarget {
   async #join(replaces, signal) {
     if (!this.#api || !this.voice) throw new Error("no job");
     const iceServers = await this.#api.iceServers(signal);
-    const peer = new Peer(this.#api, this.voice.track, { iceServers, iceTransportPolicy: this.options.iceTransportPolicy ?? "all" });
+    const { iceTransportPolicy = "all" } = this.options;
+    const peer = new Peer(this.#api, this.voice.track, { iceServers, iceTransportPolicy });
     this.peer?.close();
     this.peer = peer;
     peer.addEventListener("open", () => peer.send(clientReady()));
@@ -123,7 +122,7 @@ export class Session extends EventTarget {
     this.#go("connected");
     void this.#play();
     const ours = () => this.peer === peer && this.state === "live";
-    void watchPicture(this.video, peer.pc, signal, ours, (name, detail) => this.#tell(name, detail));
+    void watchPicture(this.video, peer.pc, signal, ours, this.#tell);
   }
 
   async #play() {
@@ -133,14 +132,12 @@ export class Session extends EventTarget {
   /** After a gesture: let the sound out. */
   unblockSound() {
     this.#tell("problem", null);
-    void this.#play();
+    return this.#play();
   }
 
   #watchVoice() {
-    const voice = this.voice;
-    voice?.onEnded(() => {
-      if (this.voice === voice && this.state === "live") this.#tell("problem", { kind: "micMissing" });
-    });
+    const { voice } = this; // not a later one
+    voice?.onEnded(() => this.voice === voice && this.state === "live" && this.#tell("problem", { kind: "micMissing" }));
   }
 
   /** @param {string} text */
@@ -189,7 +186,7 @@ export class Session extends EventTarget {
     return true;
   }
 
-  /** @param {any} error @returns {Promise<Problem>} */
+  /** @param {any} error @returns {Promise<import("./types.js").Problem>} */
   async #asProblem(error) {
     return error?.problem ?? (await problemOf(error, { byCode: Boolean(this.options.code) }));
   }
@@ -273,21 +270,21 @@ export class Session extends EventTarget {
 
   /** A typed question. @param {string} text */
   ask(text) {
-    const sent = this.peer?.send(sendText(text)) ?? false;
-    if (sent) this.#tell("asked", text);
-    return sent;
+    if (!this.peer?.send(sendText(text))) return false;
+    this.#tell("asked", text);
+    return true;
   }
 
   /** @param {boolean} muted */
   setMuted(muted) {
     this.#muted = muted;
-    if (!muted && this.voice?.silent && this.state === "live") void this.#fetchMicrophone();
+    if (!muted && this.voice?.silent && this.state === "live") void this.reopenMicrophone();
     this.voice?.setMuted(muted);
     this.#tell("muted", this.muted);
   }
 
   /** Someone who began by typing wants to speak after all, or plugged the microphone in again. */
-  async #fetchMicrophone() {
+  async reopenMicrophone() {
     try {
       const voice = await Voice.microphone();
       if (!this.peer) return voice.close();
@@ -295,8 +292,7 @@ export class Session extends EventTarget {
       this.voice?.close();
       this.voice = voice;
       this.#watchVoice();
-      voice.setMuted(this.#muted);
-      this.#tell("muted", this.muted);
+      this.setMuted(this.#muted);
     } catch (error) {
       this.#tell("problem", await problemOf(error));
     }

@@ -320,6 +320,11 @@ class JobService:
             task.cancel()
         await asyncio.gather(*self._timeouts, return_exceptions=True)
 
+    async def drained(self) -> None:
+        """Wait until every job of this server has ended."""
+        for watch in list(self._watches.values()):
+            await watch.finished.wait()
+
     @property
     def running(self) -> int:
         """How many jobs this server watches."""

@@ -35,10 +35,12 @@ def _split(body: RoomSettings) -> tuple[dict[str, Any], dict[str, Any]]:
 def _check_assets(body: RoomSettings, catalogue: Catalogue) -> None:
     if body.model_asset_id is not None and not has_avatar(catalogue, body.model_asset_id):
         raise ApiError(ErrorCode.INVALID_PARAMETER, f"model_asset_id: no avatar {body.model_asset_id!r} here")
-    voices = [body.voice_config] if body.voice_config else []
-    for voice in [*voices, *(body.voice_config_list or [])]:
-        if not has_voice(catalogue, voice.voice_asset_id):
-            raise ApiError(ErrorCode.INVALID_PARAMETER, f"voice_asset_id: no voice {voice.voice_asset_id!r} here")
+    voices = [voice.voice_asset_id for voice in body.voice_config_list or []]
+    if body.voice_config:
+        voices.append(body.voice_config.voice_asset_id)
+    for voice_id in voices:
+        if not has_voice(catalogue, voice_id):
+            raise ApiError(ErrorCode.INVALID_PARAMETER, f"voice_asset_id: no voice {voice_id!r} here")
 
 
 async def create(database: Database, catalogue: Catalogue, project_id: str, body: CreateRoom, now: float) -> Room:

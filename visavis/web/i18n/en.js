@@ -45,7 +45,7 @@ export default {
   "state.hearing": "Hearing you",
   "state.thinking": "Thinking",
   "state.speaking": "Speaking",
-  "state.muted": "Your microphone is off",
+  "state.muted": "Microphone off",
   "state.silent": "Listening to what you type",
   "state.asleep": "Asleep",
   "state.fallingAsleep": "Falling asleep soon",
@@ -61,7 +61,7 @@ export default {
   "dock.micOn": "Switch the microphone on",
   "dock.type": "Type",
   "dock.interrupt": "Interrupt",
-  "dock.transcript": "Transcript",
+  "dock.transcript": "Chat",
   "dock.details": "Details",
   "dock.end": "End",
 

@@ -45,7 +45,7 @@ export default {
   "state.hearing": "听到您在说话",
   "state.thinking": "正在思考",
   "state.speaking": "正在回答",
-  "state.muted": "您的麦克风已关闭",
+  "state.muted": "麦克风已关闭",
   "state.silent": "等您打字提问",
   "state.asleep": "休眠中",
   "state.fallingAsleep": "即将休眠",
@@ -61,7 +61,7 @@ export default {
   "dock.micOn": "打开麦克风",
   "dock.type": "打字",
   "dock.interrupt": "打断",
-  "dock.transcript": "文字记录",
+  "dock.transcript": "记录",
   "dock.details": "详情",
   "dock.end": "结束",
 

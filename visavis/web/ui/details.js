@@ -37,7 +37,9 @@ export class Details {
 
   /** Stages are seconds since the end of the person's speech, each counted from there: bars show the differences. */
   #showLatency() {
-    const stages = Object.entries(this.talk.latency ?? {}).sort((a, b) => a[1] - b[1]);
+    /** @type {[string, number][]} */
+    const stages = Object.entries(this.talk.latency ?? {});
+    stages.sort((a, b) => a[1] - b[1]);
     if (!stages.length) return this.#latency.replaceChildren(make("p", { class: "quiet" }, t("details.latencyNone")));
     const total = Math.max(stages[stages.length - 1][1], 0.001);
     const list = make("ol", { class: "bars" });

@@ -39,7 +39,7 @@ export class Dock {
   }
 
   /** @param {boolean} [open] */
-  toggleText(open = this.#form.hidden) {
+  toggleText(open = !this.textOpen) {
     this.#form.hidden = !open;
     button("type").setAttribute("aria-expanded", String(open));
     if (open) this.#text.focus();
@@ -47,7 +47,7 @@ export class Dock {
   }
 
   get textOpen() {
-    return !this.#form.hidden;
+    return this.#form.hidden === false;
   }
 
   #ask() {

@@ -53,8 +53,9 @@ export class Message {
     this.#card.classList.remove("over");
   }
 
-  get open() {
-    return !this.#card.hidden;
+  /** Kind of the problem that is told. */
+  get kind() {
+    return this.#card.dataset.kind ?? "";
   }
 
   /** @param {boolean} over @param {() => void} render */

@@ -117,7 +117,7 @@ export class Stage {
     const now = performance.now();
     if (!this.#fills && now - this.#painted > AMBIENT_MS && this.#video.videoWidth) {
       this.#painted = now;
-      this.#ambient.getContext("2d")?.drawImage(this.#video, 0, 0, this.#ambient.width, this.#ambient.height);
+      paintEdges(this.#video, this.#ambient);
     }
     if ("requestVideoFrameCallback" in this.#video) this.#video.requestVideoFrameCallback(() => this.#surround());
   }
@@ -129,4 +129,29 @@ function place(element, rect) {
   element.style.top = `${rect.y}px`;
   element.style.width = `${rect.width}px`;
   element.style.height = `${rect.height}px`;
+}
+
+/**
+ * Carry the colours of the picture's edges outwards, so that it seems to go on beside itself. Made tiny first: growing
+ * again is the blur, and costs next to nothing.
+ * @param {HTMLVideoElement} video
+ * @param {HTMLCanvasElement} canvas
+ */
+function paintEdges(video, canvas) {
+  const { videoWidth: width, videoHeight: height } = video;
+  const upright = video.clientHeight >= (video.parentElement?.clientHeight ?? 0); // bars beside it, else above and below
+  const tiny = document.createElement("canvas");
+  tiny.width = upright ? 2 : 10;
+  tiny.height = upright ? 10 : 2;
+  const small = tiny.getContext("2d");
+  const large = canvas.getContext("2d");
+  if (!small || !large) return;
+  const [strip, length] = upright ? [width * 0.06, height] : [height * 0.06, width];
+  for (const side of [0, 1]) {
+    if (upright) small.drawImage(video, side * (width - strip), 0, strip, length, side, 0, 1, 10);
+    else small.drawImage(video, 0, side * (height - strip), length, strip, 0, side, 10, 1);
+  }
+  large.imageSmoothingEnabled = true;
+  large.imageSmoothingQuality = "high";
+  large.drawImage(tiny, 0, 0, canvas.width, canvas.height);
 }

@@ -135,7 +135,7 @@ def grow(human: Human, scalp: Scalp, clothes: list[tuple[np.ndarray, np.ndarray]
     direction = _unit(_unit(direction) + normals * (0.10 + look["volume"] * crown)[:, None])
     over_part = np.clip(1.2 - np.abs(roots[:, 0] - part) / 0.07, 0, 1)
     length = roots[:, 2] - look["end"] + 0.05 * np.clip((roots[:, 2] - eye - 0.03) / 0.07, 0, 1) * over_part
-    length = np.clip(length + 0.004 * noise[:, 0] + rng.normal(0, 0.004, count) - 0.012 * layer, 0.02, 0.4)
+    length = np.clip(length + 0.03, 0.03, 0.4)
     centre_line = _axis(count, 0, look["centre_y"], 0)
     position = roots.copy()
     path = [position.copy()]
@@ -162,9 +162,25 @@ def grow(human: Human, scalp: Scalp, clothes: list[tuple[np.ndarray, np.ndarray]
         direction = _unit(moved - position)
         position = moved
         path.append(position.copy())
-    radius = look["radius"] * np.concatenate([np.ones(steps - 14), np.linspace(1, 0.3, 14)])
+    tips = look["end"] + 0.008 * layer + 0.0015 * noise[:, 0] + rng.normal(0, 0.0016, count)
+    strands = _cut(np.stack(path, 1), tips)
+    radius = look["radius"] * np.concatenate([np.ones(steps - 14), np.linspace(1, 0.45, 14)])
     material = _material("hair", look["melanin"], look["redness"], look["rough"], look["random"])
-    return curves_object("hair", np.stack(path, 1), radius, material)
+    return curves_object("hair", strands, radius, material)
+
+
+def _cut(path: np.ndarray, end: np.ndarray) -> np.ndarray:
+    """Cut strands at the height ``end``: the points below it gather where the strand crosses it."""
+    below = path[:, :, 2] < end[:, None]
+    below[:, 0] = False
+    crossed = below.any(1)
+    row = np.arange(len(path))
+    after = np.where(crossed, below.argmax(1), path.shape[1] - 1)
+    upper, lower = path[row, after - 1], path[row, after]
+    part = (upper[:, 2] - end) / np.maximum(upper[:, 2] - lower[:, 2], 1e-6)
+    place = upper + (lower - upper) * np.clip(part, 0, 1)[:, None]
+    gone = crossed[:, None] & (np.arange(path.shape[1])[None] >= after[:, None])
+    return np.where(gone[:, :, None], place[:, None], path)
 
 
 def _shape(points: np.ndarray, side: np.ndarray, layer: np.ndarray, t: float, look: dict[str, Any], eye: float):

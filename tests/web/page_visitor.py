@@ -1,0 +1,46 @@
+"""A person at the page, as the tests see one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from page_server import FakeServer
+from playwright.async_api import BrowserContext, Page
+
+LINK = "#project=P&room=R&code=C0DE"
+
+
+class Visitor:
+    """A person at the page."""
+
+    def __init__(self, server: FakeServer, context: BrowserContext) -> None:
+        self.server, self.context = server, context
+        self.page: Page
+        self.errors: list[str] = []
+        self.expect_refusals = False
+
+    async def open(self, path: str = LINK, host: str = "127.0.0.1", **timing: Any) -> Page:
+        self.page = await self.context.new_page()
+        self.page.set_default_timeout(15_000)
+        self.page.on("pageerror", lambda error: self.errors.append(f"page: {error}"))
+        self.page.on("console", lambda m: self.errors.append(m.text) if m.type in ("error", "warning") else None)
+        await self.page.goto(f"http://{host}:{self.server.port}/{path}")
+        if timing:
+            await self.page.evaluate("async (t) => Object.assign((await import('/web/timing.js')).TIMING, t)", timing)
+        return self.page
+
+    async def talk(self, path: str = LINK, **timing: Any) -> Page:
+        """Open the link, press the button, see the picture."""
+        page = await self.open(path, **timing)
+        await page.click("#talk")
+        await self.server.heard("client-ready")
+        await page.wait_for_selector("#stage[data-picture]")
+        self.server.event("jobInfoChange", chat_state=2)
+        await page.wait_for_function("visavis.chatState === 2")
+        return page
+
+    def real_errors(self) -> list[str]:
+        """A refused request is logged by the browser itself; that is no defect of the page."""
+        if not self.expect_refusals:
+            return self.errors
+        return [each for each in self.errors if not each.startswith("Failed to load resource")]

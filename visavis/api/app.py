@@ -1,0 +1,106 @@
+"""The application: what is opened at the start and closed at the end, and all routes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from fastapi import FastAPI
+
+from visavis import __version__, log
+from visavis.api import assets, errors, health, iam, jobs, page, robots, rooms, rtc, site
+from visavis.api.catalogue import Catalogue, FixedCatalogue
+from visavis.api.context import Context
+from visavis.api.metrics import Metrics
+from visavis.api.middleware import RequestMiddleware
+from visavis.api.services import events
+from visavis.api.services.jobs import JobService
+from visavis.api.services.pictures import Pictures
+from visavis.dispatch.types import Dispatcher
+from visavis.settings import Settings
+from visavis.store.database import Database
+
+_log = log.get(__name__)
+
+# Together under the 10 s that a graceful stop may take.
+_WORKERS_GRACE_S = 7.0
+_EVENTS_GRACE_S = 1.5
+
+
+def create_app(
+    settings: Settings,
+    dispatcher: Dispatcher,
+    catalogue: Catalogue | None = None,
+    *,
+    clock: Callable[[], float] = time.time,
+    web: Path = site.WEB,
+) -> FastAPI:
+    """The HTTP application. Its lifespan opens the database and the dispatcher, and closes both within 10 s.
+
+    Args:
+        catalogue: voices and avatars that rooms may name; None: only "default".
+        clock: epoch seconds.
+        web: folder of the page.
+    """
+    metrics = Metrics()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        database = await Database.open(settings)
+        try:
+            service = JobService(settings, database, dispatcher, Pictures(settings), metrics, clock)
+            await service.abandon("the server restarted while the job ran")
+            app.state.context = Context(
+                settings, database, dispatcher, catalogue or FixedCatalogue(), service, metrics, clock
+            )
+            await dispatcher.open()
+            consumer = asyncio.create_task(events.consume(dispatcher, service, metrics), name="job-events")
+            consumer.add_done_callback(_report)
+            app.state.events = consumer
+            try:
+                yield
+            finally:
+                await _shut(dispatcher, service, consumer)
+        finally:
+            await database.close()
+
+    app = FastAPI(
+        title="visavis",
+        version=__version__,
+        lifespan=lifespan,
+        # The contract is published elsewhere; docs/api.md tells what of it is served.
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.add_middleware(RequestMiddleware, metrics=metrics)
+    errors.install(app)
+    for module in (iam, rooms, robots, jobs, assets, rtc, page, health):
+        app.include_router(module.router)
+    app.include_router(site.make_router(web))
+    return app
+
+
+async def _shut(dispatcher: Dispatcher, service: JobService, consumer: asyncio.Task[None]) -> None:
+    """Workers first: the last events of their jobs are still taken in."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_WORKERS_GRACE_S + 1.0):
+            await dispatcher.close(_WORKERS_GRACE_S)
+    drained = asyncio.create_task(service.drained())
+    await asyncio.wait([consumer, drained], timeout=_EVENTS_GRACE_S, return_when=asyncio.FIRST_COMPLETED)
+    for task in (consumer, drained):
+        task.cancel()
+    await asyncio.gather(consumer, drained, return_exceptions=True)
+    await service.close()
+    await service.abandon("the server stopped while the job ran")
+
+
+def _report(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        # Without its events the server would go blind: jobs would neither link nor end.
+        _log.critical("job_events_ended", exc_info=error)

@@ -1,0 +1,58 @@
+"""The page's start: one call that turns a one-time code (or a token) into a running job."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+from pydantic import Field
+
+from visavis.api.context import Context, Ctx, access_address, client_host, request_id
+from visavis.api.identity import by_token, check_app_user
+from visavis.api.parse import json_body
+from visavis.api.services import answers
+from visavis.contract.base import Request as Body
+from visavis.contract.errors import ApiError, ErrorCode
+from visavis.contract.smart_chat_jobs import JobStarted, StartJob
+from visavis.store import codes
+
+router = APIRouter(prefix="/page/v1")
+
+
+class StartSession(Body):
+    """What the page asks for."""
+
+    project_id: str = Field(min_length=1, max_length=64)
+    room_id: str = Field(min_length=1, max_length=64)
+    robot_id: str | None = Field(None, max_length=64)
+
+
+@router.post("/sessions")
+async def start_session(
+    request: Request, context: Ctx, body: Annotated[StartSession, Depends(json_body(StartSession))]
+) -> JobStarted:
+    """Start a job for whoever sits before the page: the answer lets join as END_USER or watch as PLAYER, no more."""
+    check_app_user(request)
+    await _admit(request, context, body.project_id)
+    address = access_address(request, context.settings)
+    job = await context.jobs.start(
+        body.project_id, body.room_id, body.robot_id or "", StartJob(extend_param=None), address, request_id(request)
+    )
+    return answers.started(job, await context.jobs.rtc_room(job, only_types=("END_USER", "PLAYER")))
+
+
+async def _admit(request: Request, context: Context, project_id: str) -> None:
+    if code := request.headers.get("x-once-code", ""):
+        now, host = context.clock(), client_host(request)
+        context.codes.check(host, now, ErrorCode.ONCE_CODE_LOCKED)
+        if not await codes.consume(context.database, project_id, code, now):
+            context.codes.failed(host, now)
+            context.metrics.auth_failures.labels("once_code").inc()
+            raise ApiError(ErrorCode.ONCE_CODE_FAILED)
+        return
+    token = request.headers.get("x-auth-token", "")
+    if not token:
+        context.metrics.auth_failures.labels("none").inc()
+        raise ApiError(ErrorCode.UNAUTHORIZED, "X-Once-Code or X-Auth-Token is wanted")
+    if (await by_token(context, token)).project_id != project_id:
+        raise ApiError(ErrorCode.TENANT_MISMATCH)
