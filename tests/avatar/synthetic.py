@@ -123,15 +123,21 @@ def _png(image: Picture) -> bytes:
     return data.tobytes()
 
 
-def members(avatar_id: str = "synthetic", tint: int = 0) -> dict[str, bytes]:
-    """The pack's files. ``tint`` is added to every patch: a badly matched bank, to prove that seams are found."""
+def members(avatar_id: str = "synthetic", tint: int = 0, mouth_top: int = MOUTH_BOX["y"]) -> dict[str, bytes]:
+    """The pack's files.
+
+    ``tint`` is added to every patch: a badly matched bank, to prove that seams are found. ``mouth_top``: where the
+    mouth's box begins; above 660 it overlaps the eyes'.
+    """
+    bottom = MOUTH_BOX["y"] + MOUTH_BOX["height"]
+    mouth_box = MOUTH_BOX | {"y": mouth_top, "height": bottom - mouth_top}
     neutral = _base()
     _draw_mouth(neutral, {})
     _draw_eyes(neutral, {})
     files = {"base.png": _png(neutral)}
     banks: dict[str, Any] = {}
     for bank, box, entries, draw, bare in (
-        ("mouth", MOUTH_BOX, MOUTHS, _draw_mouth, _draw_eyes),
+        ("mouth", mouth_box, MOUTHS, _draw_mouth, _draw_eyes),
         ("eyes", EYES_BOX, EYES, _draw_eyes, _draw_mouth),
     ):
         listed = []

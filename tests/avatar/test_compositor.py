@@ -220,6 +220,16 @@ def test_no_seam_around_a_patch(pack: Pack, tmp_path: Path) -> None:
     assert _seam(luma(tinted), synthetic.MOUTH_BOX) > 1.5
 
 
+def test_banks_whose_boxes_overlap_do_not_disturb_each_other(pack: Pack, tmp_path: Path) -> None:
+    """The mouth's box reaches up over the eyes: lips and lids look as with boxes apart, whatever changes first."""
+    path = synthetic.write_zip(tmp_path / "overlap.zip", synthetic.members("overlap", mouth_top=500))
+    overlapping, out = Compositor(Pack.open(path), W, H), buffer()
+    apart = Compositor(pack, W, H)
+    for shapes in ({}, {"eyeBlink": 1.0}, {"eyeBlink": 1.0, "jawOpen": 0.3}, {"jawOpen": 0.3}, {"jawOpen": 0.1}):
+        overlapping.draw(frame(**shapes), out)
+        assert abs(out.astype(int) - drawn(apart, frame(**shapes))).max() <= 4, shapes
+
+
 def test_head_and_trunk_meet_without_a_seam(compositor: Compositor) -> None:
     """Where the head's warp ends, above and below the line, rows lie where the breath alone lifts them."""
     rest = luma(drawn(compositor, frame())).astype(float)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 import numpy as np
 
@@ -57,6 +57,13 @@ class FakeSynthesiser:
         self.said: list[str] = []
         self.chunks_made = 0
         self.cancelled = 0
+        self._changed = asyncio.Event()
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait until ``condition``, which is about this fake, holds."""
+        while not condition():
+            self._changed.clear()
+            await self._changed.wait()
 
     @property
     def sample_rate(self) -> int:
@@ -74,6 +81,7 @@ class FakeSynthesiser:
         assert voice in {known.id for known in self.voices()}, voice
         assert language in ("en", "zh"), language
         self.said.append(text)
+        self._changed.set()
         start = 0.0
         done = False
         try:
@@ -88,6 +96,7 @@ class FakeSynthesiser:
             done = True
         finally:
             self.cancelled += not done
+            self._changed.set()
 
     def _word(self, word: str, start: float, settings: VoiceSettings) -> tuple[Pcm, tuple[PhonemeTiming, ...]]:
         length = round(self.SECONDS_PER_LETTER * 100 / settings.speed * self.sample_rate)

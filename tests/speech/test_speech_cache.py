@@ -24,6 +24,10 @@ def files(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.speech"))
 
 
+def kinds(folder: Path) -> set[str]:
+    return {path.suffix for path in folder.iterdir()}
+
+
 async def test_a_hit_is_the_same_sound_and_timings_and_makes_nothing(tmp_path: Path) -> None:
     first_engine, second_engine = FakeSynthesiser(), FakeSynthesiser()
     first = await say(CachedSynthesiser(first_engine, tmp_path), "Hello there world")
@@ -81,14 +85,19 @@ async def test_a_damaged_entry_is_made_again(tmp_path: Path) -> None:
         assert entry.read_bytes() == content
 
 
+def aged(folder: Path, before: set[Path], age: int) -> None:
+    """Date the one file that was not there ``before``."""
+    (new,) = set(files(folder)) - before
+    os.utime(new, (1000 + age, 1000 + age))
+
+
 async def test_the_least_recently_used_go_first(tmp_path: Path) -> None:
     engine = FakeSynthesiser()
     roomy = CachedSynthesiser(engine, tmp_path)
     for age, text in enumerate(["dddd", "cccc", "bbbb", "aaaa"]):
         before = set(files(tmp_path))
         await say(roomy, text)
-        (new,) = set(files(tmp_path)) - before
-        os.utime(new, (1000 + age, 1000 + age))
+        aged(tmp_path, before, age)
     await say(roomy, "dddd")  # the oldest is used again
     size = files(tmp_path)[0].stat().st_size
     CachedSynthesiser(engine, tmp_path, max_bytes=round(2.5 * size))
@@ -129,7 +138,7 @@ async def test_warming_makes_what_is_missing_once(tmp_path: Path) -> None:
     assert await cached.warm(phrases) == 2
     assert engine.said == ["one", "two", "three"]
     assert await cached.warm(phrases) == 0
-    assert list(tmp_path.glob("*.claim")) == []
+    assert kinds(tmp_path) == {".speech"}
 
 
 async def test_warming_steps_aside_for_a_session_and_goes_on_afterwards(tmp_path: Path) -> None:
@@ -137,13 +146,9 @@ async def test_warming_steps_aside_for_a_session_and_goes_on_afterwards(tmp_path
     engine = FakeSynthesiser(gate)
     cached = CachedSynthesiser(engine, tmp_path)
     warming = asyncio.create_task(cached.warm([Phrase("slow words", "default", "en")]))
-    while engine.said != ["slow words"]:
-        await asyncio.sleep(0)
+    await engine.until(lambda: engine.said == ["slow words"])
     speaking = asyncio.create_task(say(cached, "urgent"))
-    while engine.said != ["slow words", "urgent"]:
-        await asyncio.sleep(0)
-    while not engine.cancelled:
-        await asyncio.sleep(0)
+    await engine.until(lambda: engine.said == ["slow words", "urgent"] and engine.cancelled == 1)
     gate.set()
     assert (await speaking).seconds > 0.2
     assert await warming == 1
@@ -154,8 +159,7 @@ async def test_warming_can_be_cancelled(tmp_path: Path) -> None:
     engine = FakeSynthesiser(asyncio.Event())  # never opens
     cached = CachedSynthesiser(engine, tmp_path)
     warming = asyncio.create_task(cached.warm([Phrase("one", "default", "en")]))
-    while not engine.said:
-        await asyncio.sleep(0)
+    await engine.until(lambda: engine.said == ["one"])
     warming.cancel()
     await asyncio.wait({warming})
     assert warming.cancelled()

@@ -1,0 +1,190 @@
+"""The embedded voices, with the real models."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+
+import numpy as np
+import pytest
+from speech_measure import Spoken, collect, error_rate, fundamental_hz, level_db
+
+from visavis.speech.embedded import EmbeddedSynthesiser
+from visavis.speech.phonemes import ENGLISH, MANDARIN, PHONEMES
+from visavis.speech.types import Language, VoiceSettings
+from visavis.speech.voices import CATALOGUE, UnknownVoice
+from visavis.speech.whisper import WhisperRecogniser
+
+pytestmark = pytest.mark.models
+
+ENGLISH_TEXT = "The library opens early in the morning, and it closes late."
+MANDARIN_TEXT = "我会说普通话和英语，您可以随时打断我。"
+
+
+async def say(
+    synthesiser: EmbeddedSynthesiser, text: str, language: Language, voice: str = "default", **settings: int
+) -> Spoken:
+    return await collect(synthesiser.say(text, voice, language, VoiceSettings(**settings)))
+
+
+def loud_seconds(spoken: Spoken) -> list[float]:
+    """Start times of the 10 ms slots that are clearly audible."""
+    slots = spoken.pcm[: len(spoken.pcm) // 240 * 240].reshape(-1, 240) / 32768
+    return [i * 0.01 for i, slot in enumerate(slots) if np.sqrt(np.square(slot).mean()) > 0.05]
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "bound"),
+    [
+        (ENGLISH_TEXT, "en", 0.05),
+        (MANDARIN_TEXT, "zh", 0.07),
+        ("On Monday, I would like to talk about digital people.", "en", 0.1),
+        ("您直接说就可以。", "zh", 0.13),
+    ],
+)
+async def test_what_is_said_is_understood_and_in_the_right_language(
+    synthesiser: EmbeddedSynthesiser, recogniser: WhisperRecogniser, text: str, language: Language, bound: float
+) -> None:
+    heard = await recogniser.transcribe((await say(synthesiser, text, language)).at_16k())
+    assert heard.language == language
+    assert error_rate(text, heard.text) <= bound, heard.text
+    assert heard.confidence > 0.6
+
+
+async def test_numbers_and_foreign_words_are_spoken(
+    synthesiser: EmbeddedSynthesiser, recogniser: WhisperRecogniser
+) -> None:
+    heard = await recogniser.transcribe((await say(synthesiser, "今天是3月5日，我用GPU。", "zh")).at_16k())
+    assert "月" in heard.text
+    assert "GPU" in heard.text
+    assert any(five in heard.text for five in ("5", "五"))
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "voice"),
+    [
+        (ENGLISH_TEXT, "en", "default"),
+        ("你好，很高兴认识你。", "zh", "default"),
+        ("Good morning, everyone.", "en", "en-michael"),
+    ],
+)
+@pytest.mark.parametrize("speed", [100, 150])
+async def test_timings_cover_the_sound_and_follow_it(
+    synthesiser: EmbeddedSynthesiser, text: str, language: Language, voice: str, speed: int
+) -> None:
+    spoken = await say(synthesiser, text, language, voice, speed=speed)
+    assert spoken.phonemes[0].start == pytest.approx(0, abs=0.001)
+    assert spoken.phonemes[-1].end == pytest.approx(spoken.seconds, abs=0.025)
+    for one, other in zip(spoken.phonemes, spoken.phonemes[1:], strict=False):
+        assert one.start < one.end
+        assert other.start == pytest.approx(one.end, abs=0.001)
+    used = {timing.phoneme for timing in spoken.phonemes} - {""}
+    assert used <= (ENGLISH if language == "en" else MANDARIN)
+    # Where the timings say silence, it is quiet, and nearly all that is loud has a phoneme.
+    loud = loud_seconds(spoken)
+    silent = [(t.start, t.end) for t in spoken.phonemes if t.phoneme == ""]
+    in_silence = [at for at in loud if any(begin + 0.03 < at < end - 0.04 for begin, end in silent)]
+    assert len(in_silence) <= 0.03 * len(loud)
+    assert loud[0] < 0.12
+
+
+async def test_chunks_follow_one_another_with_their_own_phonemes(synthesiser: EmbeddedSynthesiser) -> None:
+    spoken = await say(synthesiser, "你好，很高兴认识你。", "zh")
+    assert len(spoken.chunks) == 2
+    at = 0.0
+    for chunk in spoken.chunks:
+        assert chunk.start == pytest.approx(at, abs=0.001)
+        at += len(chunk.pcm) / synthesiser.sample_rate
+        assert chunk.phonemes[0].start == pytest.approx(chunk.start, abs=0.001)
+        assert chunk.phonemes[-1].end == pytest.approx(at, abs=0.001)
+
+
+@pytest.mark.parametrize(("text", "language"), [(ENGLISH_TEXT, "en"), ("很高兴认识你。", "zh")])
+async def test_speed_pitch_and_volume_act(synthesiser: EmbeddedSynthesiser, text: str, language: Language) -> None:
+    normal = await say(synthesiser, text, language)
+    slow, fast = [await say(synthesiser, text, language, speed=speed) for speed in (60, 160)]
+    assert slow.seconds > 1.4 * normal.seconds
+    assert fast.seconds < 0.75 * normal.seconds
+    low, high = [await say(synthesiser, text, language, pitch=pitch) for pitch in (60, 160)]
+    base = fundamental_hz(normal.pcm)
+    assert fundamental_hz(low.pcm) < 0.87 * base
+    assert fundamental_hz(high.pcm) > 1.15 * base
+    assert low.seconds == pytest.approx(normal.seconds, rel=0.05)
+    quiet = await say(synthesiser, text, language, volume=90)
+    loud = await say(synthesiser, text, language, volume=200)
+    assert level_db(quiet.pcm) == pytest.approx(level_db(normal.pcm) - 5, abs=0.5)
+    assert level_db(loud.pcm) > level_db(normal.pcm) + 2.5
+    assert np.abs(loud.pcm).max() < 32767
+
+
+async def test_both_default_voices_are_about_equally_loud(synthesiser: EmbeddedSynthesiser) -> None:
+    english = await say(synthesiser, ENGLISH_TEXT, "en")
+    mandarin = await say(synthesiser, MANDARIN_TEXT, "zh")
+    assert level_db(english.pcm) == pytest.approx(level_db(mandarin.pcm), abs=2.5)
+
+
+async def test_every_voice_of_the_catalogue_speaks(synthesiser: EmbeddedSynthesiser) -> None:
+    listed = {voice.id: voice for voice in synthesiser.voices()}
+    assert list(listed) == ["default", *CATALOGUE]
+    pitches = {}
+    for voice_id, voice in listed.items():
+        language = voice.languages[0]
+        spoken = await say(synthesiser, "Good day." if language == "en" else "你好。", language, voice_id)
+        assert 0.3 < spoken.seconds < 2.5, voice_id
+        assert -32 < level_db(spoken.pcm) < -14, voice_id
+        pitches.setdefault(voice.sex, []).append(fundamental_hz(spoken.pcm))
+    assert np.median(pitches["male"]) < 0.8 * np.median(pitches["female"])
+
+
+async def test_an_english_voice_given_chinese_still_speaks_it(
+    synthesiser: EmbeddedSynthesiser, recogniser: WhisperRecogniser
+) -> None:
+    spoken = await say(synthesiser, "你好，世界。", "zh", "en-heart")
+    assert {timing.phoneme for timing in spoken.phonemes} >= {"ʂ", "ʨ"}
+    assert (await recogniser.transcribe(spoken.at_16k(), "zh")).text.strip("。 ") != ""
+
+
+async def test_an_unknown_voice_is_refused_by_name(synthesiser: EmbeddedSynthesiser) -> None:
+    with pytest.raises(UnknownVoice, match=r"'nobody'.*en-heart.*zh-xiaoxiao"):
+        await say(synthesiser, "Hello.", "en", "nobody")
+
+
+@pytest.mark.parametrize("text", ["", "😀", "……", "ㄅ"])
+async def test_nothing_to_say_gives_no_sound(synthesiser: EmbeddedSynthesiser, text: str) -> None:
+    assert (await say(synthesiser, text, "zh")).chunks == []
+
+
+async def test_a_very_long_sentence_without_punctuation_is_spoken_whole(synthesiser: EmbeddedSynthesiser) -> None:
+    text = " ".join(["wonderful"] * 80)
+    spoken = await say(synthesiser, text, "en")
+    assert sum(timing.phoneme == "w" for timing in spoken.phonemes) == 80
+    assert {timing.phoneme for timing in spoken.phonemes} - {""} <= PHONEMES
+
+
+async def test_cancelling_stops_the_work_and_frees_the_engine(synthesiser: EmbeddedSynthesiser) -> None:
+    # 40 characters without punctuation are about 6 s of work in one piece.
+    long = asyncio.create_task(say(synthesiser, "我们一起来学习" * 6, "zh"))
+    await asyncio.sleep(0.2)  # let the engine begin; nothing tells from outside when it has
+    assert not long.done()
+    long.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await long
+    began = time.perf_counter()
+    short = await say(synthesiser, "好。", "zh")
+    assert short.seconds > 0.2
+    assert time.perf_counter() - began < 3.0
+
+
+async def test_closing_the_stream_early_stops_the_work(synthesiser: EmbeddedSynthesiser) -> None:
+    async with contextlib.aclosing(synthesiser.say("你好，" + "我们一起来学习" * 6 + "。", "default", "zh")) as stream:
+        await anext(stream)
+        began = time.perf_counter()
+    assert time.perf_counter() - began < 1.0
+
+
+async def test_two_sessions_at_once_get_their_own_sentences(synthesiser: EmbeddedSynthesiser) -> None:
+    alone = [await say(synthesiser, text, language) for text, language in (("好的，再见。", "zh"), ("Goodbye.", "en"))]
+    together = await asyncio.gather(say(synthesiser, "好的，再见。", "zh"), say(synthesiser, "Goodbye.", "en"))
+    for one, other in zip(alone, together, strict=True):
+        assert np.array_equal(one.pcm, other.pcm)
