@@ -2,8 +2,8 @@
 
     python tools/make_questions.py
 
-They are synthesised (Kokoro-82M, Apache-2.0) with other voices than those that answer, at 16 kHz, mono, and begin and end
-within 0.1 s of speech. Each is recognised before it is written; a recording that Whisper mishears is refused.
+They are synthesised (Kokoro-82M, Apache-2.0) with other voices than those that answer, at 16 kHz, mono, with little
+silence at both ends. Each is recognised before it is written; a recording that Whisper mishears is refused.
 """
 
 from __future__ import annotations
@@ -53,7 +53,9 @@ def letters(text: str) -> str:
 
 
 async def speak(synthesiser: EmbeddedSynthesiser, recording: Recording) -> Pcm:
-    chunks = [chunk.pcm async for chunk in synthesiser.say(recording.text, VOICES[recording.language], recording.language)]
+    chunks = [
+        chunk.pcm async for chunk in synthesiser.say(recording.text, VOICES[recording.language], recording.language)
+    ]
     resampled: Pcm = soxr.resample(np.concatenate(chunks), synthesiser.sample_rate, SAMPLE_RATE)
     return resampled
 

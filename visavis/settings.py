@@ -42,6 +42,7 @@ class Settings(BaseSettings):
     turn_ttl_s: int = Field(7200, ge=60, description="lifetime of TURN credentials")
     rtc_token_ttl_s: int = Field(7200, ge=60, le=43200, description="lifetime of RTC tokens")
     link_timeout_s: float = Field(300.0, gt=0, description="a job nobody links to ends after so long")
+    rejoin_timeout_s: float = Field(30.0, gt=0, description="a job whose person left and does not come back ends then")
 
     sleep_after_s: float = Field(60.0, gt=0, description="quiet time before the digital human falls asleep")
     sleep_warning_s: float = Field(10.0, gt=0, description="how long it announces that it falls asleep")
@@ -55,6 +56,8 @@ class Settings(BaseSettings):
     stt_options: dict[str, Any] = Field(default_factory=dict, repr=False, description="its arguments, JSON")
     tts_service: str = Field("", description="a Pipecat TTS service instead, 'module:Class'")
     tts_options: dict[str, Any] = Field(default_factory=dict, repr=False, description="its arguments, JSON")
+
+    warm_answers: bool = Field(True, description="synthesise stored answers ahead of time while nobody talks")
 
     answer_threshold: float = Field(0.50, ge=0, le=1, description="similarity from which a stored answer is spoken")
     clarify_threshold: float = Field(0.38, ge=0, le=1, description="similarity from which it asks which was meant")

@@ -7,12 +7,21 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 import pytest_asyncio
+import structlog
 from control_fakes import FakeDispatcher
 from control_server import CATALOGUE, HOST, Clock, Server
 
 from visavis.api.app import create_app
 from visavis.settings import Settings
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _plain_logs() -> None:
+    """Structlog's own default draws exceptions with all their variables, which takes seconds."""
+    structlog.configure(processors=[structlog.processors.format_exc_info, structlog.processors.JSONRenderer()])
+
 
 MakeServer = Callable[..., Awaitable[Server]]
 

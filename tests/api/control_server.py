@@ -1,4 +1,4 @@
-"""The application in this process, as tests hold it: signed calls, a clock that they move, and short ways to make things."""
+"""The application in this process as tests hold it: signed calls, a clock that they move, short ways to make things."""
 
 from __future__ import annotations
 
@@ -93,9 +93,9 @@ class Server:
     async def until(self, room_id: str, job_id: str, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """The job's state as soon as ``wanted`` holds: events of workers are taken in by another task."""
         async with asyncio.timeout(5):
-            while not wanted(shown := await self.show(room_id, job_id)):
-                await asyncio.sleep(0)
-        return shown
+            while True:
+                if wanted(shown := await self.show(room_id, job_id)):
+                    return shown
 
 
 def jobs(room_id: str) -> str:

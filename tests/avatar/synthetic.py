@@ -9,6 +9,7 @@ import io
 import json
 import math
 import zipfile
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,12 @@ EYES: dict[str, dict[str, float]] = {
 
 
 def _base() -> Picture:
-    """The person without mouth, straight alpha, BGRA."""
+    """A new picture of the person without mouth and eyes, straight alpha, BGRA."""
+    return _bare().copy()
+
+
+@cache
+def _bare() -> Picture:
     image = np.zeros((HEIGHT, WIDTH, 4), np.uint8)
 
     def shape(colour: tuple[int, int, int]) -> tuple[int, int, int, int]:
@@ -175,7 +181,7 @@ def members(avatar_id: str = "synthetic", tint: int = 0, mouth_top: int = MOUTH_
 def write_zip(path: Path, files: dict[str, bytes]) -> Path:
     """Write ``files`` as a zip file."""
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         for name, data in files.items():
             archive.writestr(name, data)
     path.parent.mkdir(parents=True, exist_ok=True)

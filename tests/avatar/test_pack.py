@@ -18,7 +18,7 @@ import pytest
 import synthetic
 
 from visavis.avatar import archive
-from visavis.avatar.pack import Pack, PackError, check, find, listing, search_folders
+from visavis.avatar.pack import SHIPPED, Pack, PackError, check, find, listing, search_folders
 
 
 @pytest.fixture(scope="module")
@@ -238,3 +238,37 @@ def test_reading_stops_at_the_declared_size() -> None:
         reader.infolist()[0].file_size = 999
         with pytest.raises((PackError, zipfile.BadZipFile)):
             archive._read_members("p.zip", reader)
+
+
+def _webp(image: np.ndarray, quality: int) -> bytes:
+    return cv2.imencode(".webp", image, [cv2.IMWRITE_WEBP_QUALITY, quality])[1].tobytes()
+
+
+@pytest.mark.parametrize("quality", [85, 101], ids=["lossy", "lossless"])
+@pytest.mark.parametrize("channels", [3, 4])
+def test_patches_may_be_webp(files: dict[str, bytes], tmp_path: Path, quality: int, channels: int) -> None:
+    patch = cv2.imdecode(np.frombuffer(files["mouth/a2.png"], np.uint8), cv2.IMREAD_UNCHANGED)
+    patch[:40, :40, 3] = 0
+    data = _webp(np.ascontiguousarray(patch[..., :channels]), quality)
+    path = synthetic.write_zip(tmp_path / "p.zip", files | {"mouth/a2.png": data})
+    assert check(path) == []
+    decoded = Pack.open(path).picture("mouth/a2.png")
+    assert decoded.shape == (340, 400, 4)
+    assert abs(decoded[60:-60, 60:-60, :3].astype(int) - patch[60:-60, 60:-60, :3]).mean() < 3
+    assert decoded[0, 0, 3] == (255 if channels == 3 else 0)
+
+
+def test_broken_webp_is_refused(files: dict[str, bytes], tmp_path: Path) -> None:
+    patch = cv2.imdecode(np.frombuffer(files["mouth/a2.png"], np.uint8), cv2.IMREAD_COLOR)
+    data = _webp(patch, 85)
+    _refused(synthetic.write_zip(tmp_path / "p.zip", files | {"mouth/a2.png": data[:-50]}), "WebP picture is cut short")
+    small = _webp(np.ascontiguousarray(patch[:-2]), 85)
+    _refused(synthetic.write_zip(tmp_path / "q.zip", files | {"mouth/a2.png": small}), "is 400x338, must be 400x340")
+    damaged = bytearray(data)
+    damaged[20:60] = bytes(40)
+    assert check(synthetic.write_zip(tmp_path / "r.zip", files | {"mouth/a2.png": bytes(damaged)}))
+
+
+def test_shipped_packs_are_without_fault() -> None:
+    for path in sorted(SHIPPED.glob("*.zip")):
+        assert check(path) == []

@@ -29,6 +29,7 @@ class Stage:
         self.yuv = (81, 90, 240)  # red
         self.hz = 600.0
         self.light: Callable[[float], int] | None = None
+        self.paint: Callable[[np.ndarray, float], None] | None = None  # draws on the luma plane
         self.loudness: Callable[[float], float] = lambda _: 8000.0
         self.forced: list[int] = []
         self.video = H264Encoder(width, height, bitrate_kbps=800)
@@ -52,6 +53,8 @@ class Stage:
                 self._picture[: self._height] = y
                 self._picture[self._height : self._height * 5 // 4] = u
                 self._picture[self._height * 5 // 4 :] = v
+                if self.paint is not None:
+                    self.paint(self._picture[: self._height], sample / 48_000)
                 idr, self._idr = self._idr, False
                 if idr:
                     self.forced.append(sample)
@@ -119,7 +122,8 @@ async def show(
     room = Room(stage.broadcaster, config, events, **options)
     running = asyncio.create_task(stage.run())
     try:
-        yield room, stage
+        async with asyncio.timeout(20):  # rather than the plugin's, which cannot stop aiortc's decoder threads
+            yield room, stage
     finally:
         running.cancel()
         async with asyncio.timeout(2):

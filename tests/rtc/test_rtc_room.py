@@ -1,6 +1,8 @@
 """A real aiortc client and a real room, over loopback."""
 
 import asyncio
+import contextlib
+import itertools
 import time
 
 import numpy as np
@@ -214,7 +216,7 @@ async def test_sender_reports_of_sound_and_picture_agree() -> None:
             pairs = [(flash, min(beeps, key=lambda beep: abs(beep - flash))) for flash in flashes]
             assert len(pairs) >= 2
             offsets = [beep - flash for flash, beep in pairs]
-            assert max(map(abs, offsets)) < 0.012, offsets  # Opus itself delays by 6.5 ms
+            assert max(map(abs, offsets)) < 0.005, offsets
             # Every report of one medium lies on one line: no jitter of sending is in it.
             for kind, rate in (("video", 90_000), ("audio", 48_000)):
                 (t0, r0), *rest = reports[kind]
@@ -224,7 +226,7 @@ async def test_sender_reports_of_sound_and_picture_agree() -> None:
 
 
 def rises(samples: list[tuple[float, bool]]) -> list[float]:
-    return [now for (_, was), (now, on) in zip(samples, samples[1:], strict=False) if on and not was]
+    return [now for (_, was), (now, on) in itertools.pairwise(samples) if on and not was]
 
 
 async def test_reload_replaces_the_end_user_and_viewers_stay() -> None:
@@ -341,7 +343,7 @@ async def restart(client: RoomClient, room: Room) -> str:
     await fresh.gather_candidates()
     sdp = pc.localDescription.sdp.replace(link.local_username, fresh.local_username)
     sdp = sdp.replace(link.local_password, fresh.local_password)
-    lines = [line for line in sdp.splitlines() if not line.startswith("a=candidate:")]
+    lines = [line for line in sdp.splitlines() if not line.startswith(("a=candidate:", "a=end-of-candidates"))]
     _, answer = await room.offer("END_USER", "user", "\r\n".join(lines) + "\r\n", client.pc_id)
     values = dict(line[2:].split(":", 1) for line in answer.splitlines() if line.startswith("a=ice-"))
     fresh.remote_username, fresh.remote_password = values["ice-ufrag"], values["ice-pwd"]
@@ -384,7 +386,8 @@ async def test_further_video_sections_are_answered_inactive() -> None:
 
 
 async def test_wrong_fingerprint_never_connects() -> None:
-    async with show() as (room, _):
+    told = Told()
+    async with show(told.events) as (room, _):
         client = person(room)
         honest = client.signalling.offer
 
@@ -396,9 +399,13 @@ async def test_wrong_fingerprint_never_connects() -> None:
             return await honest("\r\n".join(lines) + "\r\n", *rest)
 
         client.signalling.offer = forged  # type: ignore[method-assign]
-        with pytest.raises(ClientError):
+        # The client's own handshake may seem complete before the server has looked at its certificate.
+        with contextlib.suppress(ClientError):
             await client.connect(timeout=3)
+        await told.wait("left")
+        assert told.log == ["left"], "never connected, and nothing was heard of it"
         assert not room.end_user_connected
+        await client.close()
 
 
 async def test_client_that_vanishes_is_noticed_and_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -445,9 +452,9 @@ async def test_closing_leaves_nothing_behind() -> None:
             for client in clients:
                 await client.closed.wait()
                 await client.close()
-        with pytest.raises(StopAsyncIteration):
-            while True:
-                await anext(room.microphone)
+        async with asyncio.timeout(2):
+            async for _ in room.microphone:
+                pass  # it ends
     left = {task for task in asyncio.all_tasks() - before if not task.done()}
     assert not left, left
 

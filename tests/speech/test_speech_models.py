@@ -81,6 +81,21 @@ def test_a_folder_that_somebody_else_filled_needs_no_package(
     assert assemble(folder) == folder
 
 
+def test_a_folder_that_cannot_be_written_is_used_after_one_check(models_dir: Path, tmp_path: Path) -> None:
+    if os.geteuid() == 0:  # root may write anywhere; a file in the stamp's place stops it too
+        (tmp_path / "verified.json").mkdir()
+    folder = copy_of(models_dir, tmp_path)
+    if os.geteuid() != 0:
+        folder.chmod(0o555)
+    assert assemble(folder) == folder
+    assemble(folder, lambda progress: pytest.fail("checked again"))
+    victim = folder / "silero" / "silero_vad.onnx"
+    victim.unlink()
+    victim.write_bytes(b"damaged")
+    assert verify(folder)["silero/silero_vad.onnx"] == "corrupted"
+    folder.chmod(0o755)
+
+
 def test_a_folder_that_cannot_be_made_is_a_clear_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(ModelsError, match="cannot write"):

@@ -22,7 +22,20 @@ ENGLISH_TEXT = "The library opens early in the morning, and it closes late."
 MANDARIN_TEXT = "我会说普通话和英语，您可以随时打断我。"
 
 
+_said: dict[tuple[object, ...], Spoken] = {}
+
+
 async def say(
+    synthesiser: EmbeddedSynthesiser, text: str, language: Language, voice: str = "default", **settings: int
+) -> Spoken:
+    """Each sentence is made once for all tests."""
+    key = (text, language, voice, *settings.items())
+    if key not in _said:
+        _said[key] = await say_anew(synthesiser, text, language, voice, **settings)
+    return _said[key]
+
+
+async def say_anew(
     synthesiser: EmbeddedSynthesiser, text: str, language: Language, voice: str = "default", **settings: int
 ) -> Spoken:
     return await collect(synthesiser.say(text, voice, language, VoiceSettings(**settings)))
@@ -55,10 +68,11 @@ async def test_what_is_said_is_understood_and_in_the_right_language(
 async def test_numbers_and_foreign_words_are_spoken(
     synthesiser: EmbeddedSynthesiser, recogniser: WhisperRecogniser
 ) -> None:
-    heard = await recogniser.transcribe((await say(synthesiser, "今天是3月5日，我用GPU。", "zh")).at_16k())
-    assert "月" in heard.text
-    assert "GPU" in heard.text
-    assert any(five in heard.text for five in ("5", "五"))
+    spoken = await say(synthesiser, "今天是3月5日，我们用GPU。", "zh")
+    heard = await recogniser.transcribe(spoken.at_16k(), "zh")
+    assert "3月5日" in heard.text.replace("三", "3").replace("五", "5")
+    # The letters are read in English: Mandarin has no such consonant.
+    assert [timing.phoneme for timing in spoken.phonemes].count("ʤ") == 1
 
 
 @pytest.mark.parametrize(
@@ -103,19 +117,23 @@ async def test_chunks_follow_one_another_with_their_own_phonemes(synthesiser: Em
 @pytest.mark.parametrize(("text", "language"), [(ENGLISH_TEXT, "en"), ("很高兴认识你。", "zh")])
 async def test_speed_pitch_and_volume_act(synthesiser: EmbeddedSynthesiser, text: str, language: Language) -> None:
     normal = await say(synthesiser, text, language)
-    slow, fast = [await say(synthesiser, text, language, speed=speed) for speed in (60, 160)]
-    assert slow.seconds > 1.4 * normal.seconds
-    assert fast.seconds < 0.75 * normal.seconds
+    fast = await say(synthesiser, text, language, speed=160)
+    assert 0.5 * normal.seconds < fast.seconds < 0.75 * normal.seconds
     low, high = [await say(synthesiser, text, language, pitch=pitch) for pitch in (60, 160)]
     base = fundamental_hz(normal.pcm)
     assert fundamental_hz(low.pcm) < 0.87 * base
     assert fundamental_hz(high.pcm) > 1.15 * base
     assert low.seconds == pytest.approx(normal.seconds, rel=0.05)
     quiet = await say(synthesiser, text, language, volume=90)
-    loud = await say(synthesiser, text, language, volume=200)
     assert level_db(quiet.pcm) == pytest.approx(level_db(normal.pcm) - 5, abs=0.5)
-    assert level_db(loud.pcm) > level_db(normal.pcm) + 2.5
-    assert np.abs(loud.pcm).max() < 32767
+
+
+async def test_slow_and_loud(synthesiser: EmbeddedSynthesiser) -> None:
+    normal = await say(synthesiser, ENGLISH_TEXT, "en")
+    slow_and_loud = await say(synthesiser, ENGLISH_TEXT, "en", speed=60, volume=240)
+    assert slow_and_loud.seconds > 1.4 * normal.seconds
+    assert level_db(slow_and_loud.pcm) > level_db(normal.pcm) + 4
+    assert np.abs(slow_and_loud.pcm).max() < 32767
 
 
 async def test_both_default_voices_are_about_equally_loud(synthesiser: EmbeddedSynthesiser) -> None:
@@ -162,29 +180,31 @@ async def test_a_very_long_sentence_without_punctuation_is_spoken_whole(synthesi
     assert {timing.phoneme for timing in spoken.phonemes} - {""} <= PHONEMES
 
 
-async def test_cancelling_stops_the_work_and_frees_the_engine(synthesiser: EmbeddedSynthesiser) -> None:
-    # 40 characters without punctuation are about 6 s of work in one piece.
-    long = asyncio.create_task(say(synthesiser, "我们一起来学习" * 6, "zh"))
-    await asyncio.sleep(0.2)  # let the engine begin; nothing tells from outside when it has
-    assert not long.done()
-    long.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await long
+@pytest.mark.parametrize("how", ["cancel", "close"])
+async def test_cancelling_stops_the_work_and_frees_the_engine(synthesiser: EmbeddedSynthesiser, how: str) -> None:
+    long_clause = "我们一起来学习" * 8  # about 8 s of work in one piece
     began = time.perf_counter()
-    short = await say(synthesiser, "好。", "zh")
-    assert short.seconds > 0.2
-    assert time.perf_counter() - began < 3.0
-
-
-async def test_closing_the_stream_early_stops_the_work(synthesiser: EmbeddedSynthesiser) -> None:
-    async with contextlib.aclosing(synthesiser.say("你好，" + "我们一起来学习" * 6 + "。", "default", "zh")) as stream:
-        await anext(stream)
+    await say_anew(synthesiser, "好的。", "zh")
+    short_time = time.perf_counter() - began
+    async with contextlib.aclosing(synthesiser.say("好的，" + long_clause, "default", "zh")) as stream:
+        await anext(stream)  # the long clause is being made now
         began = time.perf_counter()
-    assert time.perf_counter() - began < 1.0
+        if how == "cancel":
+            waiting = asyncio.create_task(collect(stream))
+            await asyncio.sleep(0)
+            waiting.cancel()
+            await asyncio.wait({waiting})
+            assert waiting.cancelled()
+    again = await say_anew(synthesiser, "好的。", "zh")
+    assert again.seconds > 0.2
+    # Relative, because the machine may be busy: the long clause alone would take over ten times as long.
+    assert time.perf_counter() - began < 4 * short_time
 
 
 async def test_two_sessions_at_once_get_their_own_sentences(synthesiser: EmbeddedSynthesiser) -> None:
     alone = [await say(synthesiser, text, language) for text, language in (("好的，再见。", "zh"), ("Goodbye.", "en"))]
-    together = await asyncio.gather(say(synthesiser, "好的，再见。", "zh"), say(synthesiser, "Goodbye.", "en"))
+    together = await asyncio.gather(
+        say_anew(synthesiser, "好的，再见。", "zh"), say_anew(synthesiser, "Goodbye.", "en")
+    )
     for one, other in zip(alone, together, strict=True):
         assert np.array_equal(one.pcm, other.pcm)

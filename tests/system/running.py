@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -82,7 +83,8 @@ class RunningServer:
             self.process.wait(10)
 
     def cloud(self, project: str = "tests") -> Cloud:
-        key = create_key(Settings(data=self.data), project)
+        with ThreadPoolExecutor(1) as pool:  # tests may call this from a running event loop
+            key = pool.submit(create_key, Settings(data=self.data), project).result()
         return Cloud(self.url, key.ak, key.sk, key.project_id)
 
     def metrics(self) -> str:
@@ -140,9 +142,10 @@ class Senses:
     pictures: list[Received] = field(default_factory=list)
     sounds: list[Received] = field(default_factory=list)
     keep_pictures: bool = True
-    news: asyncio.Condition = field(default_factory=asyncio.Condition)
+    on_picture: Callable[[Received], None] = lambda received: None
 
     def see(self, received: Received) -> None:
+        self.on_picture(received)
         if self.keep_pictures:
             self.pictures.append(received)
 

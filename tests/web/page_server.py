@@ -1,4 +1,4 @@
-"""A server that answers the page as docs/protocol.md says, with an aiortc peer that plays scripted pictures and messages.
+"""A server that answers the page as docs/protocol.md says, with an aiortc peer that plays a script.
 
 The real server's tests are in tests/system; this one can be made to fail in every way the page has words for.
 """
@@ -37,7 +37,11 @@ def encode(pictures: list[np.ndarray]) -> list[bytes]:
     codec.width, codec.height, codec.pix_fmt = width, height, "yuv420p"
     codec.framerate, codec.time_base = fractions.Fraction(FPS), fractions.Fraction(1, FPS)
     codec.bit_rate, codec.thread_count, codec.profile = 1_500_000, 1, "Baseline"
-    codec.options = {"preset": "ultrafast", "tune": "zerolatency", "x264-params": "keyint=250:repeat-headers=1:annexb=1"}
+    codec.options = {
+        "preset": "ultrafast",
+        "tune": "zerolatency",
+        "x264-params": "keyint=250:repeat-headers=1:annexb=1",
+    }
     units = []
     for index, picture in enumerate(pictures):
         frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
@@ -243,7 +247,6 @@ class FakeServer:
         sdp = peer.localDescription.sdp
         if self.script.deaf:
             await peer.close()
-            sdp = "".join(f"{line}\r\n" for line in sdp.splitlines())
         pc_id = f"pc-{len(self.peers)}"
         return web.json_response({"sdp": sdp, "type": "answer", "pc_id": pc_id})
 

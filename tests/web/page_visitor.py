@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from page_server import FakeServer
 from playwright.async_api import BrowserContext, Page
 
 LINK = "#project=P&room=R&code=C0DE"
+
+
+async def until(page: Page, condition: str) -> None:
+    """Wait for a JavaScript expression. (Playwright's own wait_for_function evals, which the page's CSP forbids.)"""
+    async with asyncio.timeout(15):
+        await page.evaluate(f"async () => {{ while (!({condition})) await new Promise(next => setTimeout(next, 20)) }}")
+
+
+async def boxes(page: Page, *selectors: str) -> list[dict[str, float]]:
+    """Where these elements are: x, y, width, height in CSS pixels."""
+    found = []
+    for selector in selectors:
+        box = await page.locator(selector).bounding_box()
+        assert box, f"{selector} is not shown"
+        found.append(dict(box))
+    return found
 
 
 class Visitor:
@@ -36,7 +53,7 @@ class Visitor:
         await self.server.heard("client-ready")
         await page.wait_for_selector("#stage[data-picture]")
         self.server.event("jobInfoChange", chat_state=2)
-        await page.wait_for_function("visavis.chatState === 2")
+        await until(page, "visavis.chatState === 2")
         return page
 
     def real_errors(self) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from page_server import FakeServer, Refusal
-from page_visitor import LINK, Visitor
+from page_visitor import LINK, Visitor, until
 from playwright.async_api import Page, expect
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
@@ -199,7 +199,7 @@ async def test_the_microphone_is_unplugged(visitor: Visitor, server: FakeServer)
     await told(page, "micMissing", "unplugged", "")
     await page.evaluate("window.before = visavis.debug.getSenders()[0].track")
     await page.click("[data-action=retry]")
-    await page.wait_for_function("visavis.debug.getSenders()[0].track !== before")
+    await until(page, "visavis.debug.getSenders()[0].track !== before")
     assert await page.evaluate("visavis.state") == "live"
 
 
@@ -208,3 +208,18 @@ async def test_no_webrtc(visitor: Visitor) -> None:
     page = await visitor.open(LINK)
     await page.click("#talk")
     await told(page, "unsupported", "lacks WebRTC", "不支持 WebRTC")
+
+
+async def test_sound_held_back_until_a_press(visitor: Visitor, server: FakeServer) -> None:
+    page = await visitor.open()
+    await page.evaluate(
+        """() => { const {play} = HTMLMediaElement.prototype;
+        HTMLMediaElement.prototype.play = function () {
+          HTMLMediaElement.prototype.play = play;
+          return Promise.reject(new DOMException('no gesture', 'NotAllowedError')) } }"""
+    )
+    await page.click("#talk")
+    await told(page, "soundBlocked", "holds the sound back", "")
+    await page.click("[data-action=sound]")
+    await page.wait_for_selector("#stage[data-picture]")
+    await expect(page.locator("#message")).to_be_hidden()

@@ -6,7 +6,7 @@ import re
 
 import pytest
 from page_server import SUBTITLE, FakeServer
-from page_visitor import Visitor
+from page_visitor import Visitor, boxes, until
 from playwright.async_api import Page, expect
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
@@ -41,9 +41,10 @@ async def test_one_press_starts_and_sound_and_picture_arrive(visitor: Visitor, s
         " return [v.srcObject.getTracks().map(t => t.kind).sort(), v.muted, v.paused, v.videoWidth, v.volume] }"
     )
     assert media == [["audio", "video"], False, False, 360, 1]
-    await page.wait_for_function(
-        "async () => [...(await visavis.debug.getStats()).values()]"
-        ".some(s => s.type === 'inbound-rtp' && s.kind === 'audio' && s.totalAudioEnergy > 0)"
+    await until(
+        page,
+        "[...(await visavis.debug.getStats()).values()]"
+        ".some(s => s.type === 'inbound-rtp' && s.kind === 'audio' && s.totalAudioEnergy > 0)",
     )
     assert await page.evaluate("location.hash") == "#project=P&room=R"  # the code is gone
     assert await page.text_content("#status-text") == "Listening"
@@ -77,7 +78,7 @@ async def test_subtitle_stands_in_the_jobs_box(visitor: Visitor, server: FakeSer
     page = await visitor.talk()
     server.event("subtitle", text="Good morning.", language="EN", chat_id="c", pts=1.0)
     await page.wait_for_selector("#subtitle:not([hidden])")
-    video, box = (await page.locator(each).bounding_box() for each in ("#video", "#subtitle"))
+    video, box = await boxes(page, "#video", "#subtitle")
     scale = video["height"] / 1920
     assert video["width"] == pytest.approx(1080 * scale, abs=1)  # a portrait picture is not cut on a wide screen
     assert box["x"] == pytest.approx(video["x"] + SUBTITLE["dx"] * scale, abs=1)
@@ -98,7 +99,7 @@ async def test_a_box_under_the_controls_rises_above_them(visitor: Visitor, serve
     page = await visitor.talk()
     server.event("subtitle", text="Good morning.", language="EN", chat_id="c", pts=1.0)
     await page.wait_for_selector("#subtitle:not([hidden])")
-    box, dock = (await page.locator(each).bounding_box() for each in ("#subtitle", "#dock"))
+    box, dock = await boxes(page, "#subtitle", "#dock")
     assert box["y"] + box["height"] <= dock["y"]
 
 
@@ -126,7 +127,7 @@ async def test_mute_is_real_and_visible(visitor: Visitor, server: FakeServer) ->
     page = await visitor.talk()
     sending = "visavis.debug.getSenders().find(s => s.track?.kind === 'audio').track.enabled"
     assert await page.evaluate(sending) is True
-    await page.wait_for_function("parseFloat(document.querySelector('#mic').style.getPropertyValue('--level')) > 0")
+    await until(page, "parseFloat(document.querySelector('#mic').style.getPropertyValue('--level')) > 0")
     await page.click("#mic")
     assert await page.evaluate(sending) is False
     await expect(page.locator("#status-text")).to_have_text("Microphone off")
@@ -146,7 +147,7 @@ async def test_sleep_dims_and_wakes(visitor: Visitor, server: FakeServer) -> Non
     await expect(page.locator("#veil")).to_be_visible()
     await expect(page.locator("#status-text")).to_have_text("Asleep")
     await expect(page.locator("#notice")).to_be_hidden()
-    await page.wait_for_function("getComputedStyle(document.querySelector('video')).filter.includes('brightness(0.5)')")
+    await until(page, "getComputedStyle(document.querySelector('video')).filter.includes('brightness(0.6)')")
     await page.click("#wake")
     await server.heard("wake")
     server.event("jobInfoChange", chat_state=2)
@@ -218,10 +219,10 @@ async def test_events_have_the_vendors_names(visitor: Visitor, server: FakeServe
     server.event("jobEndMention", jobId="job-1", restTime=5)
     server.say("error", message="engine hiccup", fatal=False)
     server.event("jobEnd", jobId="job-1", reason="MUTE_TIMEOUT")
-    await page.wait_for_function("heard.some(e => e[0] === 'jobEnd')")
+    await until(page, "heard.some(e => e[0] === 'jobEnd')")
     heard = await page.evaluate("heard")
     assert sorted({name for name, _ in heard}) == sorted(names.split())
-    details = {name: detail for name, detail in heard}
+    details = dict(heard)
     assert details["jobInfoChange"] == {"jobId": "job-1", "chatState": 2}
     assert details["speechRecognized"] == {"jobId": "job-1", "chatId": "c7", "text": "Hello", "isLast": True}
     assert details["semanticRecognized"]["text"] == "Hi."
@@ -294,7 +295,7 @@ async def test_sign_in_and_choose_a_room(visitor: Visitor, server: FakeServer) -
     await expect(page.locator("#signin-error")).to_contain_text("fill in")
     await page.fill("#password", "s3cret")
     await page.press("#password", "Enter")
-    await page.click("[data-room=r2] >> visible=true")  # closed: nothing happens
+    await page.click("[data-room=r2]", force=True)  # closed: nothing happens
     await page.click("[data-room=r1]")
     who = (await server.called("token")).body["auth"]
     assert who["identity"]["methods"] == ["password"]
@@ -328,16 +329,17 @@ async def test_a_reload_comes_back_to_the_running_job(visitor: Visitor, server: 
 
 async def test_typing_needs_no_microphone(visitor: Visitor, server: FakeServer) -> None:
     page = await visitor.open()
-    await page.evaluate("navigator.mediaDevices.getUserMedia = () => { throw new Error('asked') }")
+    await page.evaluate("() => { navigator.mediaDevices.getUserMedia = () => { throw new Error('asked') } }")
     await page.click("#talk-text-only")
     await server.heard("client-ready")
     server.event("jobInfoChange", chat_state=2)
     await expect(page.locator("#ask-text")).to_be_focused()
     await expect(page.locator("#status-text")).to_have_text("Listening to what you type")
     # Silence flows, or the room would wait for its END_USER for ever.
-    await page.wait_for_function(
-        "async () => [...(await visavis.debug.getStats()).values()]"
-        ".some(s => s.type === 'outbound-rtp' && s.kind === 'audio' && s.packetsSent > 10)"
+    await until(
+        page,
+        "[...(await visavis.debug.getStats()).values()]"
+        ".some(s => s.type === 'outbound-rtp' && s.kind === 'audio' && s.packetsSent > 10)",
     )
 
 

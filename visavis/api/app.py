@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -16,7 +15,7 @@ from visavis.api import assets, errors, health, iam, jobs, page, robots, rooms, 
 from visavis.api.catalogue import Catalogue, FixedCatalogue
 from visavis.api.context import Context
 from visavis.api.metrics import Metrics
-from visavis.api.middleware import RequestMiddleware
+from visavis.api.middleware import RequestMiddleware, RtcCors
 from visavis.api.services import events
 from visavis.api.services.jobs import JobService
 from visavis.api.services.pictures import Pictures
@@ -26,9 +25,9 @@ from visavis.store.database import Database
 
 _log = log.get(__name__)
 
-# Together under the 10 s that a graceful stop may take.
-_WORKERS_GRACE_S = 7.0
-_EVENTS_GRACE_S = 1.5
+# A graceful stop takes at most 10 s, of which the HTTP server gives open requests the first 4.
+_WORKERS_GRACE_S = 4.0
+_EVENTS_GRACE_S = 0.5
 
 
 def create_app(
@@ -78,7 +77,8 @@ def create_app(
         redoc_url=None,
         redirect_slashes=False,
     )
-    app.add_middleware(RequestMiddleware, metrics=metrics)
+    app.add_middleware(RtcCors)
+    app.add_middleware(RequestMiddleware, metrics=metrics)  # the outermost: added last
     errors.install(app)
     for module in (iam, rooms, robots, jobs, assets, rtc, page, health):
         app.include_router(module.router)
@@ -88,9 +88,11 @@ def create_app(
 
 async def _shut(dispatcher: Dispatcher, service: JobService, consumer: asyncio.Task[None]) -> None:
     """Workers first: the last events of their jobs are still taken in."""
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(_WORKERS_GRACE_S + 1.0):
+    try:
+        async with asyncio.timeout(_WORKERS_GRACE_S + 0.5):
             await dispatcher.close(_WORKERS_GRACE_S)
+    except Exception:
+        _log.exception("dispatcher_close_failed")
     drained = asyncio.create_task(service.drained())
     await asyncio.wait([consumer, drained], timeout=_EVENTS_GRACE_S, return_when=asyncio.FIRST_COMPLETED)
     for task in (consumer, drained):

@@ -7,6 +7,7 @@ import uuid
 
 import structlog
 from starlette.datastructures import MutableHeaders
+from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from visavis import log
@@ -94,6 +95,28 @@ class RequestMiddleware:
             ms=round(seconds * 1000, 1),
             **{key: params[key] for key in ("room_id", "job_id", "robot_id") if key in params},
         )
+
+
+class RtcCors:
+    """Lets pages of any origin use the RTC room, and nothing else.
+
+    An integrator's page joins with a Bearer token that it was given; there is no cookie that another page could misuse.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._cors = CORSMiddleware(
+            app,
+            allow_origins=["*"],
+            allow_methods=["GET", "POST", "PATCH", "DELETE"],
+            allow_headers=["Authorization", "Content-Type"],
+            expose_headers=["Location", "Link", "X-Request-Id"],
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        app = self._cors if scope.get("path", "").startswith("/rtc/") else self._app
+        await app(scope, receive, send)
 
 
 def _content_length(scope: Scope) -> int | None:

@@ -28,6 +28,8 @@ def json_body(kind: type[T], empty: T | None = None) -> Callable[[Request], Awai
         media_type = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
         if media_type != "application/json":
             raise ApiError(ErrorCode.UNSUPPORTED_MEDIA_TYPE, "wanted application/json")
+        if b"\\u0000" in raw:
+            raise ApiError(ErrorCode.INVALID_PARAMETER, "texts must not contain NUL")  # databases do not take it
         try:
             return adapter.validate_json(raw)
         except ValidationError as error:

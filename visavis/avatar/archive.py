@@ -104,13 +104,47 @@ def _check_name(label: str, info: zipfile.ZipInfo) -> None:
         raise PackError(f"{label}: {name!r} is a symbolic link")
 
 
+def picture_header(data: bytes) -> tuple[int, int, int]:
+    """Size and channels of a pack's picture, PNG or WebP, after walking through all its chunks.
+
+    (width, height, channels). Nothing is decompressed. PackError if it is neither, cut short, or of an unusual kind.
+    """
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return _webp_header(data)
+    return png_header(data)
+
+
+def _webp_header(data: bytes) -> tuple[int, int, int]:
+    """See https://developers.google.com/speed/webp/docs/riff_container: chunks of even length after 12 bytes."""
+    offset, end = 12, 8 + int.from_bytes(data[4:8], "little")
+    if len(data) < 30 or end > len(data):
+        raise PackError("the WebP picture is cut short")
+    alpha, seen = False, False
+    while offset + 8 <= end:
+        kind, length = data[offset : offset + 4], int.from_bytes(data[offset + 4 : offset + 8], "little")
+        body = offset + 8
+        if body + length > end:
+            raise PackError("the WebP picture is cut short")
+        if kind in (b"ANIM", b"ANMF"):
+            raise PackError("the WebP picture is animated")
+        if kind == b"VP8L":
+            alpha = alpha or bool(int.from_bytes(data[body + 1 : body + 5], "little") >> 28 & 1)
+        alpha = alpha or kind == b"ALPH"
+        seen = seen or kind in (b"VP8 ", b"VP8L")
+        offset = body + length + (length & 1)
+    if not seen:
+        raise PackError("the WebP picture has no content")
+    width, height = _webp_size(data)
+    return width, height, 4 if alpha else 3
+
+
 def png_header(data: bytes) -> tuple[int, int, int]:
     """Size and channels of a PNG picture after walking through all its chunks: (width, height, channels).
 
     Nothing is decompressed. Raises PackError if it is no PNG, cut short, or not 8 bits a channel.
     """
     if not data.startswith(PNG_SIGNATURE):
-        raise PackError("not a PNG picture")
+        raise PackError("not a PNG or WebP picture")
     header: tuple[int, int, int] | None = None
     offset, seen_data = len(PNG_SIGNATURE), False
     while True:

@@ -58,7 +58,7 @@ class Anchors(_Strict):
 
 
 class BankEntry(_Strict):
-    """One picture (PNG, RGB or RGBA, of the box's size) and the blendshapes it shows; those left out are 0."""
+    """One picture (PNG or WebP, RGB or RGBA, of the box's size) and the blendshapes it shows; those left out are 0."""
 
     id: str = Field(pattern=r"^[a-z0-9_]{1,40}$")
     file: str

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import ValidationError
 
-from visavis.avatar.archive import PackError, png_header, png_pixels_fault, read_archive
+from visavis.avatar.archive import PNG_SIGNATURE, PackError, picture_header, png_pixels_fault, read_archive
 from visavis.avatar.manifest import Bank, Manifest
 
 __all__ = [
@@ -114,7 +114,7 @@ class Pack:
             yield f"{name}: the picture is missing"
             return
         try:
-            found = png_header(data)
+            found = picture_header(data)
         except PackError as error:
             yield f"{name}: {error}"
             return
@@ -130,12 +130,14 @@ class Pack:
             PackError: its pixels are damaged.
         """
         image = cv2.imdecode(np.frombuffer(self.members[name], np.uint8), cv2.IMREAD_UNCHANGED)
-        width, height, channels = png_header(self.members[name])
+        width, height, channels = picture_header(self.members[name])
         if image is None or image.shape[:2] != (height, width) or image.dtype != np.uint8:
             raise PackError(f"{self.path.name}: {name}: the picture's pixels are damaged")
-        if channels == 3:
+        if channels == 3 and image.ndim == 3 and image.shape[2] == 3:
             image = cv2.cvtColor(image, cv2.COLOR_BGR2BGRA)
-        return np.ascontiguousarray(image)
+        if (1 if image.ndim == 2 else image.shape[2]) != (1 if channels == 1 else 4):
+            raise PackError(f"{self.path.name}: {name}: the picture's channels are not what it says")
+        return np.ascontiguousarray(image, np.uint8)
 
     def listed(self) -> Listed:
         """The pack's line in the catalogue."""
@@ -198,9 +200,15 @@ def check(path: Path) -> list[str]:
     for bank in (manifest.mouth, manifest.eyes):
         names += [bank.mask, *(entry.file for entry in bank.entries)]
     for name in dict.fromkeys(names):
-        fault = png_pixels_fault(pack.members[name])
+        data = pack.members[name]
+        fault = png_pixels_fault(data) if data.startswith(PNG_SIGNATURE) else None
         if fault:
             faults.append(f"{name}: {fault}")
+            continue
+        try:
+            pack.picture(name)
+        except PackError as error:
+            faults.append(str(error).removeprefix(f"{path.name}: "))
     if faults:
         return faults
     return list(_content_faults(pack))

@@ -23,7 +23,7 @@ from visavis.avatar.warp import Body
 _FILTER_MARGIN: Final = 6
 """Canvas pixels around a patch that the scaling filter looks at."""
 
-STRIP_PIXELS: Final = 56_000
+STRIP_PIXELS: Final = 80_000
 """About 20 bytes a pixel pass through the cache while a strip is drawn."""
 
 K = TypeVar("K", bound=Hashable)

@@ -87,7 +87,7 @@ class Recording:
 
     def _webvtt(self) -> str:
         lines = ["WEBVTT", ""]
-        ends = [start for start, _ in self._captions[1:]] + [self._end]
+        ends = [*(start for start, _ in self._captions[1:]), self._end][: len(self._captions)]
         for (start, text), end in zip(self._captions, ends, strict=True):
             if text and end > start:
                 lines += [f"{_stamp(start)} --> {_stamp(end)}", text, ""]

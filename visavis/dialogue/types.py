@@ -13,6 +13,8 @@ Role = Literal["user", "assistant"]
 
 @dataclass(frozen=True, slots=True)
 class Message:
+    """What one side said before."""
+
     role: Role
     text: str
 

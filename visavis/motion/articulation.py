@@ -28,12 +28,13 @@ Shapes = npt.NDArray[np.float32]
 PAUSE: Final = 0.12  # seconds; a shorter silence does not bring the mouth to rest
 ANTICIPATION: Final = 0.07  # width of the flank before a phoneme, seconds (10 % at 106 ms)
 CARRY_OVER: Final = 0.05  # and of the one after it
-_LEAD: Final = 0.012  # the whole mouth runs this much ahead of the sound: sight tolerates early, not late
+_LEAD: Final = 0.02  # the whole mouth runs this much ahead of the sound: sight tolerates early, not late
 _REACH_BEFORE: Final = 3.0 * ANTICIPATION
 _REACH_AFTER: Final = 3.0 * CARRY_OVER
 _HELD_MIN: Final = 0.044  # a lock holds longer than one video frame of 40 ms, so that one always falls into it
 _LOCK_IN: Final = 0.06
-_LOCK_OUT: Final = 0.07
+_LOCK_OUT: Final = 0.05
+_EARLY: Final = 0.012
 _HUSH: Final = 0.12
 _LATE: Final = 0.08  # easing when a sentence arrives too late to be anticipated
 _KEEP: Final = 2.0  # seconds of the past that stay samplable
@@ -65,10 +66,10 @@ class _Lock:
 
 
 def _lock(viseme: Viseme, start: float, end: float) -> _Lock:
+    """Lips are shut just before the sound stops and open just before it is released: the vowel after it is loud at once."""
     if end - start < _HELD_MIN:
-        middle = (start + end) / 2
-        return _Lock(middle - _HELD_MIN / 2, middle + _HELD_MIN / 2, viseme)
-    return _Lock(start, max(start + _HELD_MIN, end - 0.02), viseme)
+        start = (start + end - _HELD_MIN) / 2
+    return _Lock(start - _EARLY, max(start - _EARLY + _HELD_MIN, end - 2 * _EARLY), viseme)
 
 
 def _expand(phonemes: Sequence[tuple[str, float, float]], offset: float) -> list[tuple[float, float, Viseme]]:
@@ -168,6 +169,9 @@ class SpeechTrack:
 
     def sample(self, t: float) -> Shapes:
         """The mouth at stage time ``t``: a new array, shape (52,), 0..1."""
+        if self.resting(t):
+            self._last = (t, _REST)
+            return _REST.copy()
         shapes = self._blend(t + _LEAD)
         if self._ease is not None:
             since, duration, before = self._ease

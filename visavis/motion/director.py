@@ -81,8 +81,7 @@ class Director:
         self._now = max(self._now, t)
         living = self._life.sample(self._now)
         shapes = living.shapes
-        if not self._speech.resting(self._now):
-            shapes += self._speech.sample(self._now)
+        shapes += self._speech.sample(self._now)
         if not self._envelope.resting(self._now):
             np.maximum(shapes, self._envelope.sample(self._now), out=shapes)
         np.clip(shapes, 0.0, 1.0, out=shapes)

@@ -187,8 +187,8 @@ _GROUPS: Final[dict[str, tuple[str, ...]]] = {
 }
 _STRENGTH: Final[dict[Viseme, tuple[float, float, float, float]]] = {  # jaw and all else, round, spread, lips
     Viseme.sil: (0.9, 0.7, 0.7, 0.9),
-    Viseme.PP: (1.0, 0.3, 0.4, 1.0),
-    Viseme.FF: (1.0, 0.4, 0.4, 1.0),
+    Viseme.PP: (0.5, 0.2, 0.2, 0.5),  # locks close these two, see articulation
+    Viseme.FF: (0.5, 0.2, 0.2, 0.5),
     Viseme.TH: (0.8, 0.2, 0.3, 0.8),
     Viseme.DD: (0.8, 0.15, 0.2, 0.5),
     Viseme.kk: (0.4, 0.1, 0.1, 0.3),

@@ -172,12 +172,19 @@ class Peer:
         return str(pc.localDescription.sdp)
 
     def _install(self) -> None:
-        transports = {one.receiver.transport for one in self._pc.getTransceivers()}
+        """Put our link into the one transport that BUNDLE left."""
+        transceivers = self._pc.getTransceivers()
+        transports = {one.receiver.transport for one in transceivers}
         if self._pc.sctp is not None:
             transports.add(self._pc.sctp.transport)
-        if len(transports) != 1:
+        alive = [one for one in transports if one.transport.state != "closed"]
+        if len(alive) != 1:
             raise SdpRefused("the offer must put all its sections into one BUNDLE group")
-        self._link.install(transports.pop().transport)
+        for one in transceivers:
+            # aiortc leaves a second section of a kind on its old, stopped transport.
+            one.receiver.setTransport(alive[0])
+            one.sender.setTransport(alive[0])
+        self._link.install(alive[0].transport)
         self._installed = True
 
     def _add_transceiver(self, kind: str, used: bool, receives: bool) -> None:

@@ -14,8 +14,8 @@ from visavis.avatar.background import Background
 from visavis.avatar.compositor import Compositor, prepare
 from visavis.avatar.pack import find, search_folders
 from visavis.avatar.types import Renderer
-from visavis.dialogue.factory import create_dialogue
-from visavis.dialogue.retrieval import Encoder
+from visavis.dialogue.factory import DialogueFactory
+from visavis.dialogue.model import Endpoint
 from visavis.media.h264 import H264Encoder
 from visavis.media.opus import OpusEncoder
 from visavis.motion.director import Director
@@ -30,6 +30,7 @@ from visavis.session.spec import JobSpec, VideoSpec
 from visavis.session.stage import Stage, StageListener
 from visavis.settings import Settings
 from visavis.speech.factory import Speech, create_speech
+from visavis.urlpolicy import UrlPolicy
 
 WARM_SIZES: Final = ((720, 1280),)
 """Pictures prepared before the first job; other sizes cost their first session some tenths of a second."""
@@ -41,17 +42,19 @@ class Engines:
 
     settings: Settings
     speech: Speech
-    encoder: Encoder
+    dialogues: DialogueFactory
 
     @classmethod
     async def load(cls, settings: Settings) -> Engines:
         """Load all models in threads (seconds) and warm what a first job would otherwise wait for."""
-        speech, encoder, _ = await asyncio.gather(
+        policy = UrlPolicy(settings.url_allow)
+        dialogues = DialogueFactory(settings.answer_threshold, settings.clarify_threshold, policy)
+        speech, _, _ = await asyncio.gather(
             asyncio.to_thread(create_speech, settings),
-            asyncio.to_thread(Encoder),
+            dialogues.warm(),
             asyncio.to_thread(lambda: prepare(find("default", search_folders(settings.data)), WARM_SIZES)),
         )
-        return cls(settings, speech, encoder)
+        return cls(settings, speech, dialogues)
 
     async def close(self) -> None:
         """Nothing that outlives the process is held."""
@@ -115,7 +118,9 @@ class Engines:
             if settings.tts_service
             else EmbeddedSynthesiser(self.speech.synthesiser, spec.voices, spec.default_language)
         )
-        dialogue = await create_dialogue(spec, self.encoder, settings)
+        llm = spec.robot.llm
+        endpoint = Endpoint(**llm.model_dump()) if llm else None
+        dialogue = await self.dialogues.create(endpoint, spec.robot.knowledge)
         return Parts(self.speech.activity.activity(), recognition, dialogue, synthesis)
 
 

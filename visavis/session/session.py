@@ -179,16 +179,17 @@ class Session:
         """The END_USER's media flows."""
         self._ever_linked = True
         self._lonely.disarm()
+        again = self._chat.state is ChatState.LINKED
         self._fire(ChatEvent.LINKED)
         self._quiet.touch()
-        self._director.set_mode(Mode.IDLE, self._stage.now)
-        self._send(rtvi.event("jobInfoChange", chat_state=int(self._chat.state)))
+        if again:  # the page was loaded anew: it does not know the state yet
+            self._send(rtvi.event("jobInfoChange", chat_state=int(self._chat.state)))
 
     def _unlinked(self) -> None:
         """The END_USER is gone; the job waits for somebody to come back."""
         self._fire(ChatEvent.UNLINKED)
         self._quiet.hold()
-        self._lonely.arm(self._engines.settings.link_timeout_s)
+        self._lonely.arm(self._engines.settings.rejoin_timeout_s)
         self._spawn(self._conversation.interrupt())
 
     async def _pump_microphone(self) -> None:
@@ -286,7 +287,8 @@ class Session:
     def _chat_changed(self, old: ChatState, new: ChatState) -> None:
         self._emit(ChatStateEvent(job_id=self.spec.job_id, chat_state=new))
         self._log.info("chat state", old=old.name, new=new.name)
-        self._send(rtvi.event("jobInfoChange", chat_state=int(new)))
+        more = {"restTime": self.spec.sleep_warning_s} if new is ChatState.FALLING_ASLEEP else {}
+        self._send(rtvi.event("jobInfoChange", chat_state=int(new), **more))
         if new is ChatState.ASLEEP:
             self._director.set_mode(Mode.ASLEEP, self._stage.now)
             self._stage.rest(True)

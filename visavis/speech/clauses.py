@@ -7,7 +7,12 @@ from dataclasses import dataclass
 
 from visavis.speech.normalise import has_han, has_speech
 
-_CUT = re.compile(r"[，、；：,;:—…]+[”’\"')）」』】]*\s*|[。！？.!?]+[”’\"')）」』】]*(?:\s+|(?<=[。！？])|$)")
+_CLOSING = r"[”’\"')）」』】]*"
+_CUT = re.compile(
+    rf"[，、；：—…。！？]+{_CLOSING}\s*"
+    rf"|[,;:]{_CLOSING}(?![0-9A-Za-z])\s*"  # not in 1,250 or 7:30
+    rf"|[!?]+{_CLOSING}\s+|(?<=[a-z]{{3}})\.{_CLOSING}\s+"  # nor after Dr. or No.
+)
 _PAUSES = {"、": 0.10, "，": 0.16, ",": 0.16}
 _LONG_PAUSE = 0.22
 END_PAUSE = 0.15
@@ -15,7 +20,8 @@ END_PAUSE = 0.15
 _SHORTEST = 5
 """Weight (see ``_weight``) below which a clause is joined to its neighbour: its prosody would be odd."""
 _SHORTEST_FIRST = 2
-"""The same for the first clause, for which a person waits."""
+"""The same for the first clause, for which a person waits. It is spoken as if it were a sentence: before a comma Kokoro
+draws out so short a clause until a syllable too many is heard."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +33,7 @@ class Clause:
 
 
 def split(text: str) -> list[Clause]:
-    """Cut ``text`` after its punctuation. The texts of the clauses, joined, are ``text`` without outer blanks."""
+    """Cut ``text`` after its punctuation; nothing that can be spoken is lost."""
     pieces: list[str] = []
     at = 0
     for match in _CUT.finditer(text):
@@ -41,10 +47,19 @@ def split(text: str) -> list[Clause]:
             pieces[-1] += rest
         else:
             pieces.append(rest)
-    spoken = [piece for piece in pieces if has_speech(piece)]
+    spoken = [piece.strip() for piece in pieces if has_speech(piece)]
+    last = len(spoken) - 1
     return [
-        Clause(piece.strip(), END_PAUSE if i + 1 == len(spoken) else _pause(piece)) for i, piece in enumerate(spoken)
+        Clause(_as_sentence(piece) if i < last else piece, _pause(piece) if i < last else END_PAUSE)
+        for i, piece in enumerate(spoken)
     ]
+
+
+def _as_sentence(clause: str) -> str:
+    """A short clause with a full stop instead of its comma."""
+    if _weight(clause) >= _SHORTEST or clause[-1] not in _PAUSES:
+        return clause
+    return clause[:-1] + ("." if clause[-1] == "," else "。")
 
 
 def _weight(text: str) -> int:

@@ -8,6 +8,7 @@ about a millisecond a sentence.
 from __future__ import annotations
 
 import json
+import re
 import threading
 from importlib.resources import files
 from typing import TYPE_CHECKING
@@ -17,6 +18,11 @@ from visavis.speech.normalise import has_han, script_runs
 if TYPE_CHECKING:
     from hibari.g2p import G2P  # type: ignore[import-untyped]
     from misaki.zh import ZHG2P
+
+_NAMES = {"visavis": "vˌizəvˈi"}
+"""Words that the English converter cannot know, in lower case."""
+_NAME = re.compile(rf"\b({'|'.join(_NAMES)})\b", re.IGNORECASE)
+_BEFORE_MARK = re.compile(r" (?=[,.!?;:…])")
 
 _WARM_EN = "Warm-up, 12 xyzzyish words."
 _WARM_ZH = "预热。"
@@ -38,22 +44,26 @@ class Phonemiser:
     def __call__(self, text: str) -> str:
         """Phonemes of normalised text, each character with a token number; "" if none could be found."""
         with self._lock:
-            raw = self._mixed(text) if has_han(text) else self._english(text)
+            raw = self._mixed(text) if has_han(text) else self._latin(text)
         return "".join(character for character in raw if character in self._tokens).strip()
 
     def token(self, phoneme: str) -> int:
         """The engines' number of one character of a phoneme string."""
         return self._tokens[phoneme]
 
+    def _latin(self, text: str) -> str:
+        # hibari takes the pronunciation of a word in this form.
+        return str(self._english(_NAME.sub(lambda name: f"[{name[0]}](/{_NAMES[name[0].lower()]}/)", text)))
+
     def _mixed(self, text: str) -> str:
         pieces: list[str] = []
         for language, run in script_runs(text):
             if language == "en":
                 # Spoken Mandarin sets no pause around a foreign word; the space only marks the word.
-                pieces.append(f" {self._english(run)} ")
+                pieces.append(f" {self._latin(run)} ")
             elif run.strip():
                 pieces.append(self._mandarin(run)[0])
-        return " ".join("".join(pieces).split())
+        return _BEFORE_MARK.sub("", " ".join("".join(pieces).split()))
 
 
 def _load_english() -> G2P:

@@ -71,6 +71,7 @@ class Progress:
     total: int
 
 
+_Marks = dict[str, list[str | int]]
 State = Literal["ok", "missing", "corrupted"]
 OnProgress = Callable[[Progress], None]
 
@@ -225,27 +226,33 @@ def _build(models_dir: Path, file: ModelFile) -> Iterator[int]:
             temporary.unlink(missing_ok=True)
 
 
-def _fingerprints(models_dir: Path) -> dict[str, list[str | int]]:
+def _fingerprints(models_dir: Path) -> _Marks:
     """What the stamp holds of each file: pinned hash, size and time of change."""
-    marks: dict[str, list[str | int]] = {}
+    marks: _Marks = {}
     for file in FILES:
         status = (models_dir / file.path).stat()
         marks[file.path] = [file.sha256, status.st_size, status.st_mtime_ns]
     return marks
 
 
+_checked: dict[Path, _Marks] = {}
+"""What this process has checked: a folder that takes no stamp is hashed once, not by each engine."""
+
+
 def _stamped(models_dir: Path) -> bool:
     try:
-        return bool(json.loads((models_dir / _STAMP).read_bytes()) == _fingerprints(models_dir))
+        marks = _fingerprints(models_dir)
+        return _checked.get(models_dir) == marks or bool(json.loads((models_dir / _STAMP).read_bytes()) == marks)
     except (OSError, ValueError):
         return False
 
 
 def _stamp(models_dir: Path) -> None:
-    # A read-only folder stays without a stamp and is hashed at every start.
+    marks = _checked[models_dir] = _fingerprints(models_dir)
+    # A read-only folder stays without a stamp and is hashed by every process.
     with contextlib.suppress(OSError):
         temporary = models_dir / f"{_STAMP}.{os.getpid()}"
-        temporary.write_text(json.dumps(_fingerprints(models_dir)))
+        temporary.write_text(json.dumps(marks))
         temporary.replace(models_dir / _STAMP)
 
 

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
 _LINK = re.compile(r"\[([^\]]+)\]\([^)]*\)")
 _URL = re.compile(r"(?:https?://|www\.)[^\s，。；、）)]+", re.IGNORECASE)
-_MARKUP = re.compile(r"[*_`~#>|\\{}\[\]<]+")
+_EMPHASIS = re.compile(r"[*`]+")
+_MARKUP = re.compile(r"[_~#>|\\{}\[\]<]+")
 _SPACES = re.compile(r"\s+")
 # A Latin word with what belongs to it: digits (GPT4), versions (v1.2, H.264), inner marks (don't, text-to-speech, C++).
 _LATIN = re.compile(r"[A-Za-zÀ-ÿ][A-Za-zÀ-ÿ0-9]*(?:[.'’&/-][A-Za-zÀ-ÿ0-9]+)*[+#]*")
@@ -76,7 +77,7 @@ def _plain(text: str) -> str:
     text = _URL.sub(" ", _LINK.sub(r"\1", text))
     if not has_han(text):
         text = _DIMENSIONS.sub(" x ", text)
-    text = _MARKUP.sub(" ", text)
+    text = _MARKUP.sub(" ", _EMPHASIS.sub("", text))
     kept = (
         c for c in text if unicodedata.category(c) not in {"So", "Sk", "Cc", "Cf", "Co", "Cs", "Cn"} or c in "\n\t°℃℉"
     )

@@ -21,8 +21,14 @@ const KINDS = {
   AbortError: "micBusy",
 };
 
+/** Nobody is asked for a microphone that could not be used, and no code is spent. */
+function needCalls() {
+  if (typeof RTCPeerConnection === "undefined") throw new MicrophoneError("unsupported", "no RTCPeerConnection");
+}
+
 /** @returns {Promise<MediaStreamTrack>} */
 async function openTrack() {
+  needCalls();
   if (!window.isSecureContext) throw new MicrophoneError("insecure", "not a secure context");
   if (!navigator.mediaDevices?.getUserMedia) throw new MicrophoneError("unsupported", "no mediaDevices");
   try {
@@ -68,6 +74,7 @@ export class Voice {
 
   /** A voice that says nothing, for those who type: packets flow, so the room knows that someone is there. */
   static silence() {
+    needCalls();
     const context = new AudioContext();
     const sink = context.createMediaStreamDestination();
     const zero = new ConstantSourceNode(context, { offset: 0 });

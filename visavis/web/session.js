@@ -87,8 +87,7 @@ export class Session extends EventTarget {
 
   /** @param {StartOptions} options @param {AbortSignal} signal */
   async #newJob({ project = "", room = "", code, token }, signal) {
-    try {
-      // Not tied to the signal: a job that was started while the person left must be known, to be stopped.
+    try { // Not tied to the signal: a job that was started while the person left must be known, to be stopped.
       const job = await startSession({ project, room, code, token });
       if (signal.aborted) void new RoomApi(job).stop().catch(() => undefined);
       signal.throwIfAborted();
@@ -136,7 +135,7 @@ export class Session extends EventTarget {
   }
 
   #watchVoice() {
-    const { voice } = this; // not a later one
+    const { voice } = this;
     voice?.onEnded(() => this.voice === voice && this.state === "live" && this.#tell("problem", { kind: "micMissing" }));
   }
 
@@ -195,7 +194,7 @@ export class Session extends EventTarget {
   async #fail(error) {
     const problem = await this.#asProblem(error);
     this.#leave();
-    if (!allows(this.state, "problem")) return;
+    if (!allows(this.state, "problem")) return; // it has ended meanwhile
     if (isFinal(problem.kind)) this.#forget();
     this.#go("problem");
     this.#tell("problem", problem);

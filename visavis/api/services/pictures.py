@@ -30,6 +30,10 @@ _TIMEOUT_S = 8.0
 _REDIRECTS = 3
 _FRESH_S = 600.0
 _REMEMBERED = 1024
+_AT_ONCE = 4
+
+# IPv6 addresses that carry an IPv4 one within them: NAT64, Teredo, 6to4.
+_TUNNELS = [ipaddress.ip_network(network) for network in ("64:ff9b::/96", "2001::/32", "2002::/16")]
 
 IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -46,7 +50,7 @@ class Pictures:
         self._allowed_hosts = {entry.lower() for entry in settings.fetch_allow}
         self._allowed_networks = [network for entry in settings.fetch_allow if (network := _network(entry))]
         self._known: OrderedDict[str, tuple[Path, float]] = OrderedDict()
-        self._lock = asyncio.Lock()
+        self._fetching = asyncio.Semaphore(_AT_ONCE)
 
     async def fetch(self, url: str) -> Path:
         """The file of the picture at ``url``.
@@ -54,10 +58,10 @@ class Pictures:
         Raises:
             PictureRefusedError: not allowed, not reachable, too large, or neither PNG nor JPEG.
         """
-        async with self._lock:
-            known = self._known.get(url)
-            if known and time.monotonic() - known[1] < _FRESH_S and known[0].exists():
-                return known[0]
+        known = self._known.get(url)
+        if known and time.monotonic() - known[1] < _FRESH_S and known[0].exists():
+            return known[0]
+        async with self._fetching:
             try:
                 async with asyncio.timeout(_TIMEOUT_S):
                     data = await self._download(url)
@@ -112,7 +116,7 @@ class Pictures:
             return True
         mapped = getattr(address, "ipv4_mapped", None)
         real = mapped or address
-        return real.is_global and not real.is_multicast
+        return real.is_global and not real.is_multicast and not any(real in tunnel for tunnel in _TUNNELS)
 
     def _keep(self, data: bytes) -> Path:
         extension, width, height = picture_size(data)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,32 +51,29 @@ def place(layout: dict[str, Any], canvas: tuple[int, int]) -> dict[str, Rectangl
 
 
 def bake_pack(
-    source: Path, out: Path, *, work_dir: Path, progress: Progress, samples: int = 4, first: bool = False
+    source: Path, out: Path, *, work_dir: Path, progress: Progress, samples: int = 4, only: Container[str] | None = None
 ) -> Path:
-    """See :func:`visavis.avatar.studio.bake`. ``first``: only the few entries that speech cannot do without."""
+    """See :func:`visavis.avatar.studio.bake`. ``only``: ids such as "mouth/aa"; other entries are left out."""
     character = load(source)
     work_dir.mkdir(parents=True, exist_ok=True)
     room = Darkroom(character, work_dir)
     canvas = (character.canvas.width, character.canvas.height)
     chosen = {
-        "mouth": [e for e in banks.MOUTHS if not first or e.id in banks.FIRST],
-        "eyes": [e for e in banks.EYES if not first or e.id in banks.FIRST_EYES],
+        name: [e for e in bank if only is None or f"{name}/{e.id}" in only]
+        for name, bank in (("mouth", banks.MOUTHS), ("eyes", banks.EYES))
     }
-    # The rectangles are those of the whole banks, so that a first bake's pictures serve the whole one.
+    # The rectangles are those of the whole banks, so that the pictures of a part serve the whole.
     layout = room.layout({"mouth": [e.weights for e in banks.MOUTHS], "eyes": [e.weights for e in banks.EYES]})
     boxes = place(layout, canvas)
-    shots = [
-        Shot(f"{bank}/{entry.id}", entry.weights, samples, boxes[bank])
-        for bank, part in chosen.items()
-        for entry in part
-    ]
-    total = len(shots) + 1
-    base_path, *paths = room.take([Shot("base", {}, samples * _BASE_SAMPLES), *shots], progress, 0, total)
-    base = pictures.bleed(pictures.smooth_alpha(pictures.read(base_path)))
-    images = [pictures.read(path) for path in paths]
+    shots = [Shot("base", {}, samples * _BASE_SAMPLES)]
+    for name, part in chosen.items():
+        shots += [Shot(f"{name}/{entry.id}", entry.weights, samples, boxes[name]) for entry in part]
+    shots.sort(key=lambda shot: shot.id not in banks.FIRST)
+    found = dict(zip((shot.id for shot in shots), room.take(shots, progress), strict=True))
+    base = pictures.bleed(pictures.smooth_alpha(pictures.read(found["base"])))
     baked: dict[str, _Baked] = {}
     for bank, part in chosen.items():
-        patches, images = images[: len(part)], images[len(part) :]
+        patches = [pictures.read(found[f"{bank}/{entry.id}"]) for entry in part]
         x, y, width, height = boxes[bank]
         mask = pictures.feathered(width, height, _FEATHER)
         mask = pictures.solid_only(mask, [base[y : y + height, x : x + width], *patches])
@@ -87,7 +84,7 @@ def bake_pack(
     _write(out, manifest, base, baked)
     sheet = out.with_name(f"{out.stem}-contact.png") if out.parent == work_dir else work_dir / f"{out.stem}-contact.png"
     _sheet(sheet, baked)
-    progress(total, total, "packed")
+    progress(len(shots), len(shots), "packed")
     return sheet
 
 

@@ -56,8 +56,11 @@ IH = weights(jawOpen=0.11, mouthStretch=0.24, mouthSmile=0.12, mouthLowerDown=0.
 OH = weights(jawOpen=0.24, mouthFunnel=0.34, mouthPucker=0.16, mouthLowerDown=0.08)
 OU = weights(jawOpen=0.11, mouthFunnel=0.26, mouthPucker=0.42)
 
-FIRST = ("rest", "pp", "ff", "th", "dd", "ch", "ss", "aa", "aa_66", "aa_33", "eh", "ih", "oh", "ou")
-"""Enough mouths to speak with: baked first."""
+FIRST = frozenset(
+    ("base", *(f"mouth/{name}" for name in ("rest", "pp", "ff", "th", "dd", "ch", "ss", "aa", "eh", "ih", "oh", "ou")),
+     *(f"eyes/{name}" for name in ("open", "blink_35", "blink_70", "blink_100")))
+)  # fmt: skip
+"""Enough to speak and blink with: rendered first."""
 
 
 def _mouths() -> Iterator[tuple[str, Weights]]:
@@ -69,15 +72,14 @@ def _mouths() -> Iterator[tuple[str, Weights]]:
         yield name, target
     for name, target, parts in (
         ("aa", AA, (0.17, 0.33, 0.5, 0.66, 0.83)), ("eh", EH, (0.33, 0.66)), ("ih", IH, (0.33, 0.66)),
-        ("oh", OH, (0.25, 0.5, 0.75)), ("ou", OU, (0.33, 0.66)), ("pp", PP, (0.5,)), ("ff", FF, (0.5,)),
-        ("ss", SS, (0.5,)), ("ch", CH, (0.5,)), ("dd", DD, (0.5,)), ("th", TH, (0.5,)),
+        ("oh", OH, (0.25, 0.5, 0.75)), ("ou", OU, (0.33, 0.66)), ("pp", PP, (0.5,)), ("ss", SS, (0.5,)),
+        ("ch", CH, (0.5,)), ("dd", DD, (0.5,)), ("th", TH, (0.5,)),
     ):  # fmt: skip
         for part in parts:
             yield f"{name}_{round(part * 100)}", _scaled(target, part)
     # Ways between: a vowel going round or wide, a consonant among rounded vowels.
     yield "aa_ou", _scaled(AA, 0.5, jawOpen=0.05, mouthFunnel=0.13, mouthPucker=0.2)
     yield "aa_ih", _scaled(AA, 0.55, mouthStretch=0.1, mouthSmile=0.06)
-    yield "aa_oh", _scaled(AA, 0.5, jawOpen=0.11, mouthFunnel=0.17, mouthPucker=0.08)
     yield "ou_ih", _scaled(IH, 0.5, mouthFunnel=0.13, mouthPucker=0.2)
     yield "eh_round", _scaled(EH, 0.6, mouthFunnel=0.12, mouthPucker=0.1)
     yield "dd_round", _scaled(DD, 0.8, mouthFunnel=0.12, mouthPucker=0.12)
@@ -86,9 +88,43 @@ def _mouths() -> Iterator[tuple[str, Weights]]:
     yield "ff_round", _scaled(FF, 0.8, mouthPucker=0.14)
     yield "pp_aa", _scaled(PP, 0.3, jawOpen=0.06, mouthLowerDown=0.06)
     yield "ff_open", _scaled(FF, 0.5, jawOpen=0.08, mouthLowerDown=0.08)
-    yield "jaw_08", weights(jawOpen=0.08)
-    yield "jaw_16", weights(jawOpen=0.16)
-    yield "jaw_24", weights(jawOpen=0.24)
+    yield "jaw_15", weights(jawOpen=0.15)
+    # Where running speech passes most often between the above (cluster centres of the motion layer's own tracks).
+    yield "mid_eh", weights(jawOpen=0.16, mouthLowerDown=0.21, mouthStretch=0.14, mouthUpperUp=0.11)
+    yield "mid_ss_ih", weights(jawOpen=0.08, mouthLowerDown=0.21, mouthSmile=0.1, mouthStretch=0.22, mouthUpperUp=0.11)
+    yield (
+        "mid_ff_eh",
+        weights(jawOpen=0.1, mouthLowerDown=0.15, mouthRollLower=0.12, mouthStretch=0.12, mouthUpperUp=0.12),
+    )
+    yield "mid_eh_ih", weights(jawOpen=0.21, mouthLowerDown=0.22, mouthSmile=0.07, mouthStretch=0.17, mouthUpperUp=0.11)
+    yield (
+        "mid_ch_eh",
+        weights(
+            jawOpen=0.14, mouthFunnel=0.22, mouthLowerDown=0.15, mouthPucker=0.11, mouthStretch=0.09, mouthUpperUp=0.09
+        ),
+    )
+    yield "mid_pp_eh", weights(
+        jawOpen=0.09, mouthLowerDown=0.11, mouthPress=0.16, mouthRollLower=0.06, mouthRollUpper=0.05, mouthSmile=0.03,
+        mouthStretch=0.11, mouthUpperUp=0.05,
+    )  # fmt: skip
+    yield (
+        "mid_ou_oh",
+        weights(
+            jawOpen=0.15, mouthFunnel=0.21, mouthLowerDown=0.09, mouthPucker=0.3, mouthStretch=0.04, mouthUpperUp=0.04
+        ),
+    )
+    yield "mid_ih", weights(jawOpen=0.11, mouthLowerDown=0.18, mouthSmile=0.1, mouthStretch=0.2, mouthUpperUp=0.09)
+    yield "mid_ih_ou", weights(
+        jawOpen=0.11, mouthFunnel=0.11, mouthLowerDown=0.16, mouthPucker=0.08, mouthSmile=0.08, mouthStretch=0.16,
+        mouthUpperUp=0.09,
+    )  # fmt: skip
+    yield (
+        "mid_oh_eh",
+        weights(
+            jawOpen=0.17, mouthFunnel=0.14, mouthLowerDown=0.15, mouthPucker=0.15, mouthStretch=0.09, mouthUpperUp=0.08
+        ),
+    )
+    yield "mid_aa_eh", weights(jawOpen=0.26, mouthLowerDown=0.24, mouthStretch=0.1, mouthUpperUp=0.13)
     # A smile, silent and spoken.
     yield "smile", weights(mouthSmile=0.3)
     yield "smile_half", weights(mouthSmile=0.15)
@@ -130,4 +166,3 @@ def _eyes() -> Iterator[tuple[str, Weights]]:
 
 
 EYES: tuple[Entry, ...] = tuple(Entry(name, shapes) for name, shapes in _eyes())
-FIRST_EYES = ("open", "blink_35", "blink_70", "blink_100", "look_left", "look_right", "look_up", "look_down")

@@ -64,11 +64,11 @@ class Darkroom:
         layout: dict[str, Any] = json.loads(path.read_text())
         return layout
 
-    def take(self, shots: Sequence[Shot], progress: Progress, done: int = 0, total: int | None = None) -> list[Path]:
+    def take(self, shots: Sequence[Shot], progress: Progress) -> list[Path]:
         """The pictures of ``shots``, in order; what was taken before is not taken again."""
         paths = [self._path(shot) for shot in shots]
         missing = [(shot, path) for shot, path in zip(shots, paths, strict=True) if not path.is_file()]
-        count, total = done + len(shots) - len(missing), total or len(shots)
+        count, total = len(shots) - len(missing), len(shots)
         if missing:
             steps = [
                 {"do": "render", "id": s.id, "out": str(p), "weights": s.weights, "samples": s.samples, "box": s.box}

@@ -120,7 +120,8 @@ def _read(path: Path) -> _File:
     try:
         return _File.model_validate(raw)
     except ValidationError as error:
-        raise KnowledgeError(f"{path.name}: " + "; ".join(_explain(raw, e["loc"], e["msg"]) for e in error.errors()[:5]))
+        problems = [_explain(raw, e["loc"], e["msg"]) for e in error.errors()[:5]]
+        raise KnowledgeError(f"{path.name}: {'; '.join(problems)}") from error
 
 
 def _explain(raw: dict[str, object], location: tuple[int | str, ...], message: str) -> str:

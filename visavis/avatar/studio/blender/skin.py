@@ -90,15 +90,15 @@ def mouth_materials(teeth: list[Part], tongue: Part) -> None:
     across = s.math("ABSOLUTE", split.outputs[0])
     gap = None
     for at in TOOTH_GAPS:
-        near = s.ranged(s.math("ABSOLUTE", s.math("SUBTRACT", across, at)), 0.00075, 0.0001)
+        near = s.ranged(s.math("ABSOLUTE", s.math("SUBTRACT", across, at)), 0.0006, 0.0001)
         gap = near if gap is None else s.math("MAXIMUM", gap, near)
-    enamel = s.mix((0.93, 0.86, 0.74, 1), (0.50, 0.36, 0.26, 1), s.math("MULTIPLY", gap, 0.5))
+    enamel = s.mix((0.95, 0.87, 0.74, 1), (0.55, 0.40, 0.29, 1), s.math("MULTIPLY", gap, 0.5))
     s.set(normal=s.bump(s.math("SUBTRACT", 1.0, gap), 0.6, 0.0006))
     s.set(
         base_color=enamel,
         roughness=0.18,
         emission_color=(1, 0.93, 0.84, 1),
-        emission_strength=0.035,
+        emission_strength=0.05,
         subsurface_weight=0.5,
         subsurface_scale=0.002,
     )

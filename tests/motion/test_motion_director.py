@@ -139,6 +139,15 @@ def test_speaks_and_hushes_quickly() -> None:
     assert all(f.blendshapes[JAW] == 0.0 for f in after if f.pts >= 3.121)
 
 
+def test_speech_that_comes_too_late_to_be_anticipated_does_not_jump() -> None:
+    one = director()
+    film(one, 0, 5, 0.01)
+    one.speak([("ɑ", 0, 0.4)], 5.0)
+    jaws = [float(f.blendshapes[JAW]) for f in film(one, 5.0, 5.4, 0.01)]
+    assert max(jaws) > 0.28
+    assert max(np.diff([0.0, *jaws])) < 0.08
+
+
 def test_mouth_rests_unless_it_speaks() -> None:
     mouth = [i for n, i in ARKIT_INDEX.items() if n.startswith(("mouth", "jaw", "tongue"))]
     one = director()

@@ -1,0 +1,180 @@
+"""Ranges, defaults and enumerations of requests."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from visavis.contract.base import from_rfc3339, rfc3339
+from visavis.contract.errors import ApiError, ErrorCode
+from visavis.contract.media_types import BackgroundConfig, ChatVoiceConfig, VideoConfig, parse_color
+from visavis.contract.robots import CreateRobot, check_llm_url
+from visavis.contract.rooms import CreateRoom
+from visavis.contract.smart_chat_jobs import parse_extend_param
+
+
+def room(**more: Any) -> CreateRoom:
+    return CreateRoom.model_validate_json(json.dumps({"room_name": "r", **more}))
+
+
+@pytest.mark.parametrize(
+    ("field", "good", "bad"),
+    [
+        ("room_name", ["a", "名" * 256], ["", "n" * 257, 5]),
+        ("room_description", ["", "d" * 1024], ["d" * 1025]),
+        ("concurrency", [0, 1024], [-1, 1025, "1", 1.5, True]),
+        ("client_nums", [0, 1024], [-1, 1025]),
+        ("exit_mute_threshold", [0, 1440], [-1, 1441]),
+        ("billing_mode", ["CONCURRENCY", "CLIENT", "CLIENT_TOKENS"], ["FREE"]),
+        ("default_language", ["CN", "EN", "zh_CN", "en_US"], ["ESP", "xx"]),
+        ("chat_video_type", ["COMPUTER", "MOBILE", "HUB"], ["TV"]),
+        ("chat_subtitle_config", [{"dx": 0, "dy": 1920, "width": 1, "height": 7680}], [{"dx": -1, "dy": 0}, {}]),
+        ("model_asset_id", ["default"], ["m" * 65]),
+        ("layer_config", [[{"layer_type": "HUMAN"}]], [[{"layer_type": "HAT"}], [{}]]),
+    ],
+)
+def test_room_fields(field: str, good: list[Any], bad: list[Any]) -> None:
+    for value in good:
+        assert getattr(room(**{field: value}), field) is not None
+    for value in bad:
+        with pytest.raises(ValidationError):
+            room(**{field: value})
+
+
+def test_unknown_fields_are_ignored() -> None:
+    assert not hasattr(room(concurency=1), "concurency")
+
+
+def test_voice_ranges_and_defaults() -> None:
+    voice = ChatVoiceConfig.model_validate({})
+    assert (voice.voice_asset_id, voice.speed, voice.pitch, voice.volume) == ("default", 100, 100, 140)
+    assert (voice.provider, voice.language) == ("HUAWEI_EI", "CN")
+    for field, low, high in (("speed", 50, 200), ("pitch", 50, 200), ("volume", 90, 240)):
+        for value in (low, high):
+            assert getattr(ChatVoiceConfig.model_validate({field: value}), field) == value
+        for value in (low - 1, high + 1):
+            with pytest.raises(ValidationError):
+                ChatVoiceConfig.model_validate({field: value})
+
+
+@pytest.mark.parametrize("size", [(720, 1280), (1080, 1920), (1280, 720), (1920, 1080)])
+def test_sizes_that_are_served(size: tuple[int, int]) -> None:
+    video = VideoConfig.model_validate({"width": size[0], "height": size[1]})
+    assert (video.width, video.height) == size
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"width": 3840, "height": 2160}, "4K"),
+        ({"width": 640, "height": 480}, "not supported"),
+        ({"width": 720}, "belong together"),
+        ({"clip_mode": "CROP", "width": 601, "height": 600}, "even"),
+        ({"clip_mode": "CROP", "width": 1000, "height": 1000, "dx": 1000, "dy": 100}, "beyond"),
+        ({"clip_mode": "CROP", "width": 600, "height": 600, "dx": -2}, "beyond"),
+    ],
+)
+def test_sizes_that_are_not(config: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        VideoConfig.model_validate(config)
+
+
+def test_a_crop_inside_the_canvas() -> None:
+    assert VideoConfig.model_validate({"clip_mode": "CROP", "width": 600, "height": 800, "dx": 100, "dy": 0}).dx == 100
+
+
+@pytest.mark.parametrize(
+    ("text", "color"),
+    [("#a0b1C2", "#A0B1C2"), ("A0B1C2", "#A0B1C2"), ("160,177,194", "#A0B1C2"), ("rgb(0, 0,1)", "#000001")],
+)
+def test_colours(text: str, color: str) -> None:
+    assert parse_color(text) == color
+
+
+@pytest.mark.parametrize("text", ["", "red", "#12345", "256,0,0", "#GGGGGG"])
+def test_no_colours(text: str) -> None:
+    with pytest.raises(ValueError, match="not a colour"):
+        parse_color(text)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"background_type": "COLOR"},
+        {"background_type": "IMAGE"},
+        {"background_type": "IMAGE", "background_config": "file:///etc/passwd"},
+        {"background_type": "SOUND"},
+    ],
+)
+def test_backgrounds_that_cannot_be_drawn(config: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        BackgroundConfig.model_validate(config)
+
+
+def test_robot_ranges() -> None:
+    for app_type in (0, 1, 2, 5, 6, 7, 8):
+        assert CreateRobot.model_validate({"name": "r", "app_type": app_type}).app_type == app_type
+    for bad in (
+        {"app_type": 4},
+        {"app_type": 33},
+        {"tail_silence_time": 3001},
+        {"tail_silence_time": -1},
+        {"name": ""},
+    ):
+        with pytest.raises(ValidationError):
+            CreateRobot.model_validate({"name": "r", "app_type": 7, **bad})
+
+
+def test_secrets_do_not_show_in_a_repr() -> None:
+    robot = CreateRobot.model_validate(
+        {"name": "r", "app_type": 6, "third_party_model_config": {"app_key": "hush", "asr_secret": "hush"}}
+    )
+    assert "hush" not in repr(robot)
+
+
+@pytest.mark.parametrize(
+    ("url", "code"),
+    [
+        ("", ErrorCode.LLM_URL_EMPTY),
+        (None, ErrorCode.LLM_URL_EMPTY),
+        ("llm", ErrorCode.LLM_URL_INVALID),
+        ("ftp://x/y", ErrorCode.LLM_URL_INVALID),
+        ("http://", ErrorCode.LLM_URL_INVALID),
+        ("http://user:pw@host/", ErrorCode.LLM_URL_INVALID),
+        ("http://host:99999/", ErrorCode.LLM_URL_INVALID),
+        ("http://[::1", ErrorCode.LLM_URL_INVALID),
+        ("http://a b/", ErrorCode.LLM_URL_INVALID),
+    ],
+)
+def test_model_urls(url: str | None, code: ErrorCode) -> None:
+    with pytest.raises(ApiError) as caught:
+        check_llm_url(url)
+    assert caught.value.code is code
+
+
+def test_extend_param() -> None:
+    assert parse_extend_param('{"client_id": "k", "extra_json_param": {"a": 1}}').client_id == "k"
+    assert parse_extend_param(None).client_id == parse_extend_param("").client_id == ""
+    for text in ("[]", "{", '{"client_id": 5}', "[" * 4000):
+        with pytest.raises(ApiError) as caught:
+            parse_extend_param(text)
+        assert caught.value.code is ErrorCode.EXTEND_PARAM_INVALID
+
+
+def test_times() -> None:
+    assert rfc3339(1610268197) == "2021-01-10T08:43:17Z"
+    assert from_rfc3339("2021-01-10T08:43:17Z") == 1610268197
+    assert rfc3339(None) == ""
+    with pytest.raises(ValueError, match="offset"):
+        from_rfc3339("2021-01-10T08:43:17")
+
+
+def test_error_codes_are_published_ones_with_an_error_status() -> None:
+    for code in ErrorCode:
+        assert code.code.startswith(("MSS.", "APIGW."))
+        assert code is ErrorCode.SUCCESS or 400 <= code.status < 600
+    error = ApiError(ErrorCode.INVALID_PARAMETER, "speed")
+    assert error.body() == {"error_code": "MSS.00000003", "error_msg": "Invalid parameter: speed"}

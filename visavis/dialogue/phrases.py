@@ -1,0 +1,91 @@
+"""What is said besides answers, in both languages, and how texts are cut into sentences."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sentencex import segment
+
+from visavis.speech.types import Language
+
+UNKNOWN: Final[dict[Language, str]] = {
+    "en": "I am sorry, I don't know that.",
+    "zh": "抱歉，这个问题我不知道。",
+}
+NOT_HEARD: Final[dict[Language, str]] = {
+    "en": "I am sorry, I did not catch that.",
+    "zh": "抱歉，我没有听清。",
+}
+DECLINED: Final[dict[Language, str]] = {
+    "en": "All right. Please ask me in other words.",
+    "zh": "好的，请您换个说法再问一次。",
+}
+FAILED: Final[dict[Language, str]] = {
+    "en": "I am sorry, I cannot answer right now. Please try again in a moment.",
+    "zh": "抱歉，我现在无法回答，请稍后再试。",
+}
+
+
+def ask_back(questions: list[str], language: Language) -> str:
+    """Ask which of one or two stored questions was meant."""
+    plain = [question.strip().rstrip("?？。.") for question in questions]
+    if language == "zh":
+        return f"您是想问：{plain[0]}？" if len(plain) == 1 else f"您是想问，第一，{plain[0]}；还是第二，{plain[1]}？"
+    if len(plain) == 1:
+        return f"Did you mean: {plain[0]}?"
+    return f"Did you mean, first: {plain[0]}; or second: {plain[1]}?"
+
+
+def sentences(text: str, language: Language) -> list[str]:
+    """Cut a text into sentences; nothing of it is lost but the blanks between them."""
+    return [sentence for part in segment(language, text) if (sentence := str(part).strip())]
+
+
+class SentenceStream:
+    """Cuts text that arrives in pieces: a sentence leaves as soon as the next one has begun.
+
+    A sentence that ends in a mark no abbreviation ends in (``? ! 。``) leaves at once.
+    """
+
+    _SURE: Final = ("。", "！", "？", "!", "?", "\n", "；")
+
+    def __init__(self, language: Language, longest: int = 400) -> None:
+        """``longest``: a text without any sentence end is cut after so many characters."""
+        self._language: Language = language
+        self._longest = longest
+        self._rest = ""
+
+    def push(self, piece: str) -> list[str]:
+        """Take a piece; the sentences it completes."""
+        self._rest += piece
+        parts = [str(part) for part in segment(self._language, self._rest)]
+        if not parts:
+            return []
+        last = parts[-1]
+        if last.rstrip(" ").endswith(self._SURE) and not self._may_close(last):
+            complete, self._rest = parts, ""
+        elif len(last) > self._longest:
+            cut = max(last.rfind(mark, 0, self._longest) for mark in (" ", "，", ",", "、")) + 1 or self._longest
+            complete, self._rest = [*parts[:-1], last[:cut]], last[cut:]
+        else:
+            complete, self._rest = parts[:-1], last
+        return [sentence for part in complete if (sentence := part.strip())]
+
+    def finish(self) -> list[str]:
+        """The rest, when no more comes."""
+        rest, self._rest = self._rest, ""
+        return sentences(rest, self._language)
+
+    def _may_close(self, last: str) -> bool:
+        """An opened quotation is still to be closed: the closing mark belongs to this sentence."""
+        return (
+            any(last.count(a) > last.count(b) for a, b in ("“”", "‘’", "「」", "（）", "()"))
+            or last.count('"') % 2 == 1
+        )
+
+
+def language_of(text: str, fallback: Language) -> Language:
+    """The language a text is written in: Chinese with any Han character, else English with any Latin letter."""
+    if any("\u4e00" <= character <= "\u9fff" for character in text):
+        return "zh"
+    return "en" if any("a" <= character <= "z" for character in text.casefold()) else fallback

@@ -1,0 +1,154 @@
+"""Answers by retrieval: the stored question nearest in meaning decides what is said.
+
+Scores are cosines of sentence vectors, 0..1: an entry's score mixes its best and its second best question
+(three to one, so that one chance hit weighs less), plus a small boost where an exact name or code of the entry
+was said. Texts are compared in the form a recogniser could have written: lower case, no punctuation, one question
+mark at the end; misspelt names are put right first. Measured figures are in docs/decisions/0005-retrieval.md.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from visavis.dialogue.encoder import Encoder
+from visavis.dialogue.knowledge import Entry, Knowledge
+from visavis.speech.types import Language
+
+_SECOND: Final = 0.25
+_BOOST: Final = 0.08
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """An entry and how well it fits, 0..1."""
+
+    entry: Entry
+    score: float
+    index: int
+
+
+def _word(text: str) -> str:
+    """A pattern that finds ``text`` as a whole word; Chinese has no word borders."""
+    escaped = re.escape(text.casefold())
+    return rf"(?<![a-z0-9]){escaped}(?![a-z0-9])" if text.isascii() else escaped
+
+
+class Normaliser:
+    """Brings a question into the form that is compared."""
+
+    def __init__(self, aliases: dict[str, str]) -> None:
+        """``aliases``: misspelling -> name."""
+        self._names = {spelling.casefold(): name for spelling, name in aliases.items()}
+        longest_first = sorted(self._names, key=len, reverse=True)
+        self._pattern = re.compile("|".join(map(_word, longest_first))) if longest_first else None
+
+    def names(self, text: str) -> str:
+        """Case-folded, with misspelt names put right."""
+        text = text.casefold()
+        if self._pattern is None:
+            return text
+        return self._pattern.sub(lambda match: self._names[match[0]], text)
+
+    def question(self, text: str) -> str:
+        """The form that is encoded; "" if nothing is left."""
+        words = " ".join(re.sub(r"[^\w\s']", " ", self.names(text)).split())
+        return f"{words}{'?' if words.isascii() else '？'}" if words else ""
+
+
+class Index:
+    """The questions of a knowledge as one matrix. Immutable, shared by sessions."""
+
+    def __init__(self, knowledge: Knowledge, encoder: Encoder) -> None:
+        """Encodes all questions: about 0.3 ms each; blocks."""
+        self._entries = knowledge.entries
+        self._encoder = encoder
+        self._normaliser = Normaliser(knowledge.aliases)
+        rows = [
+            (number, language, question)
+            for number, entry in enumerate(self._entries)
+            for language, questions in entry.questions.items()
+            for question in questions
+        ]
+        self._languages = [language for _, language, _ in rows]
+        self._questions = [question for _, _, question in rows]
+        self._first = np.searchsorted([number for number, _, _ in rows], np.arange(len(self._entries) + 1))
+        self._matrix = encoder.encode([self._normaliser.question(question) for question in self._questions])
+        self._keywords = [
+            re.compile("|".join(map(_word, entry.keywords))) if entry.keywords else None for entry in self._entries
+        ]
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    async def search(self, text: str, count: int = 3) -> list[Hit]:
+        """The best entries for a question, best first; none for a text without words."""
+        question = self._normaliser.question(text)
+        if not question:
+            return []
+        vector = (await self._encoder.encode_in_thread([question]))[0]
+        return self._rank(vector, self._normaliser.names(text), count)
+
+    def wording(self, hit: Hit, language: Language) -> str:
+        """The entry's first stored question in ``language`` (else in another), for asking back."""
+        span = range(int(self._first[hit.index]), int(self._first[hit.index + 1]))
+        row = next((row for row in span if self._languages[row] == language), span[0])
+        return self._questions[row]
+
+    def _rank(self, vector: np.ndarray, said: str, count: int) -> list[Hit]:
+        similarity = self._matrix @ vector
+        scores = np.empty(len(self._entries))
+        for number, pattern in enumerate(self._keywords):
+            mine = similarity[self._first[number] : self._first[number + 1]]
+            best = float(mine.max())
+            if len(mine) > 1:
+                best = (1 - _SECOND) * best + _SECOND * float(np.partition(mine, -2)[-2])
+            if pattern is not None and pattern.search(said):
+                best += _BOOST
+            scores[number] = best
+        order = np.argsort(-scores, kind="stable")[:count]
+        return [Hit(self._entries[i], float(np.clip(scores[i], 0.0, 1.0)), int(i)) for i in order]
+
+
+_YES: Final = re.compile(
+    r"^(?:yes|yeah|yep|yup|sure|right|correct|exactly|ok|okay|of course|yes please|yes i do|that's right|that one"
+    r"|是|是的|对|对的|对啊|对呀|没错|好|好的|嗯|嗯嗯|可以|正是|是啊|是呀)$"
+)
+_NO: Final = re.compile(
+    r"^(?:no|nope|nah|no thanks|no thank you|neither|none|not really|no i don't|none of them"
+    r"|不|不是|不是的|不对|都不是|没有|不用|不要|算了)$"
+)
+_EN_BEFORE: Final = r"^(?:i mean |i meant |it's |it is )?(?:the )?"
+_EN_AFTER: Final = r"(?: one| question)?(?: please)?$"
+_ZH_BEFORE: Final = r"^(?:是|我是说|我说的是|就是|选)?"
+_ZH_AFTER: Final = r"(?:个|一个|种)?(?:问题)?(?:吧|的)?$"
+_FIRST: Final = re.compile(
+    rf"{_EN_BEFORE}(?:first|former|number one|one|1|1st){_EN_AFTER}"
+    rf"|{_ZH_BEFORE}(?:第一|第1|前|头一|前面那){_ZH_AFTER}"
+)
+_SECOND_ONE: Final = re.compile(
+    rf"{_EN_BEFORE}(?:second|latter|last|other|number two|two|2|2nd){_EN_AFTER}"
+    rf"|{_ZH_BEFORE}(?:第二|第2|后|后面那){_ZH_AFTER}"
+)
+
+
+def choice(reply: str, options: int) -> int | None:
+    """Which of the options offered a reply means: its number, -1 for "none of them", None if it is no such reply."""
+    said = " ".join(re.sub(r"[^\w\s']", " ", reply.casefold()).split())
+    if _NO.match(said):
+        return -1
+    leading = re.sub(r"^(?:yes|yeah|no|ok|okay|um|uh|well) ", "", said)
+    if _YES.match(said) or _FIRST.match(leading):
+        return 0
+    if options > 1 and _SECOND_ONE.match(leading):
+        return 1
+    return None
+
+
+def near(hits: Sequence[Hit], threshold: float, gap: float = 0.06) -> list[Hit]:
+    """The best one or two hits that may have been meant: at least ``threshold``, not far behind the best."""
+    return [hit for hit in hits[:2] if hit.score >= threshold and hits[0].score - hit.score <= gap]

@@ -1,0 +1,61 @@
+"""The dialogue of stored answers: verbatim when sure, a question back when not quite, else an honest "I don't know"."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+
+from visavis import log
+from visavis.dialogue import phrases
+from visavis.dialogue.retrieval import Hit, Index, choice, near
+from visavis.dialogue.types import Purpose, Sentence, Turn
+from visavis.speech.types import Language
+
+_LOG = log.get(__name__)
+
+
+class StoredAnswers:
+    """Answers from an index. One per session: it remembers what it asked back, for one turn."""
+
+    def __init__(self, index: Index, answer_threshold: float, clarify_threshold: float) -> None:
+        """``answer_threshold``: score from which the stored answer is spoken; ``clarify_threshold``: from which
+        it asks which stored question was meant. Raises ValueError if the second is above the first."""
+        if clarify_threshold > answer_threshold:
+            raise ValueError(f"clarify_threshold {clarify_threshold} is above answer_threshold {answer_threshold}")
+        self._index = index
+        self._answer_threshold = answer_threshold
+        self._clarify_threshold = clarify_threshold
+        self._offered: list[Hit] = []
+
+    async def answer(self, turn: Turn) -> AsyncGenerator[Sentence, None]:
+        """The sentences of the answer, in the turn's language where it is stored in it."""
+        offered, self._offered = self._offered, []
+        if offered:
+            chosen = choice(turn.text, len(offered))
+            if chosen == -1:
+                yield Sentence(phrases.DECLINED[turn.language], turn.language, "clarify")
+                return
+            if chosen is not None:
+                for sentence in _stored(offered[chosen], turn.language):
+                    yield sentence
+                return
+        hits = await self._index.search(turn.text)
+        _LOG.info("retrieval", best=hits[0].entry.id if hits else None, score=round(hits[0].score, 3) if hits else None)
+        if not hits:
+            yield Sentence(phrases.NOT_HEARD[turn.language], turn.language, "unknown")
+        elif hits[0].score >= self._answer_threshold:
+            for sentence in _stored(hits[0], turn.language):
+                yield sentence
+        elif hits[0].score >= self._clarify_threshold:
+            self._offered = near(hits, self._clarify_threshold)
+            wordings = [self._index.wording(hit, turn.language) for hit in self._offered]
+            yield Sentence(phrases.ask_back(wordings, turn.language), turn.language, "clarify")
+        else:
+            yield Sentence(phrases.UNKNOWN[turn.language], turn.language, "unknown")
+
+    async def aclose(self) -> None:
+        """Nothing is held."""
+
+
+def _stored(hit: Hit, language: Language, purpose: Purpose = "answer") -> list[Sentence]:
+    text, spoken_in = hit.entry.answer(language)
+    return [Sentence(part, spoken_in, purpose) for part in phrases.sentences(text, spoken_in)]
