@@ -59,8 +59,8 @@ class Settings(BaseSettings):
 
     warm_answers: bool = Field(True, description="synthesise stored answers ahead of time while nobody talks")
 
-    answer_threshold: float = Field(0.50, ge=0, le=1, description="similarity from which a stored answer is spoken")
-    clarify_threshold: float = Field(0.38, ge=0, le=1, description="similarity from which it asks which was meant")
+    answer_threshold: float = Field(0.55, ge=0, le=1, description="similarity from which a stored answer is spoken")
+    clarify_threshold: float = Field(0.48, ge=0, le=1, description="similarity from which it asks which was meant")
 
     fetch_allow: list[str] = Field(
         default_factory=list,

@@ -157,6 +157,18 @@ async def test_a_stop_that_the_worker_does_not_know_ends_the_job_all_the_same(se
     assert (await server.show(room_id, job_id))["state"] == "SUCCEED"
 
 
+async def test_a_stop_that_the_worker_does_not_answer_returns_all_the_same(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("visavis.api.services.jobs._STOP_WAIT_S", 0.05)
+    room_id, job_id = await linked(server)
+    server.dispatcher.answers_stop = False
+    assert (await server.call("POST", f"{jobs(room_id)}/{job_id}/stop")).status_code == 200
+    assert (await server.show(room_id, job_id))["state"] == "PROCESSING"
+    server.dispatcher.finish(job_id, "NORMAL")
+    await server.until(room_id, job_id, lambda job: job["state"] == "SUCCEED")
+
+
 async def test_silence_ends_it(server: Server) -> None:
     room_id, job_id = await linked(server, exit_mute_threshold=30)
     assert server.dispatcher.specs[job_id].exit_mute_threshold_s == 30

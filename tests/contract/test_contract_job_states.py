@@ -20,6 +20,7 @@ EXPECTED = [
     ("WAITING", "held", "PROCESSING", {Effect.SET_START}),
     ("WAITING", "stop", "WAITING", {Effect.STOP_WORKER}),
     ("WAITING", "ended", "CANCELED", {END}),
+    ("WAITING", "mute_timeout", "CANCELED", {END}),
     ("WAITING", "canceled", "CANCELED", {END}),
     ("WAITING", "failed", "FAILED", {END, Effect.SET_ERROR}),
     ("WAITING", "refused", "FAILED", {END, Effect.SET_ERROR}),

@@ -115,14 +115,14 @@ class Inbox:
 
 @asynccontextmanager
 async def show(
-    events: RoomEvents | None = None, config: IceConfig = LOOPBACK, **options: int
+    events: RoomEvents | None = None, config: IceConfig = LOOPBACK, *, patience: float = 20, **options: int
 ) -> AsyncIterator[tuple[Room, Stage]]:
     """A room with a running stage; on leaving, everything must be over within two seconds."""
     stage = Stage()
     room = Room(stage.broadcaster, config, events, **options)
     running = asyncio.create_task(stage.run())
     try:
-        async with asyncio.timeout(20):  # rather than the plugin's, which cannot stop aiortc's decoder threads
+        async with asyncio.timeout(patience):  # rather than the plugin's, which cannot stop aiortc's decoder threads
             yield room, stage
     finally:
         running.cancel()

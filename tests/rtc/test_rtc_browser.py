@@ -72,7 +72,7 @@ async def test_chromium_plays_at_25_fps_in_sync_and_is_heard(page: Page, record_
     told = Told()
     rates: list[int] = []
     told.events.bitrate = rates.append
-    async with show(told.events, LOOPBACK) as (room, stage):
+    async with show(told.events, LOOPBACK, patience=60) as (room, stage):
         room._events.message = lambda text: room.send(f"echo {text}")
         stage.yuv, stage.paint = (30, 128, 128), clock_and_flash
         stage.loudness = lambda at: 9000.0 if at % 1 < 0.5 else 0.0
@@ -81,41 +81,38 @@ async def test_chromium_plays_at_25_fps_in_sync_and_is_heard(page: Page, record_
         async with asyncio.timeout(5):
             chunks = [await anext(room.microphone) for _ in range(50)]
         assert np.abs(np.concatenate(chunks)).max() > 500, "Chromium's fake microphone beeps"
-        result: dict[str, Any] = await page.evaluate("measure(6)")
-
+        # The receiver's buffers follow the jitter of a machine that the suite may share: give them time to settle.
+        for _ in range(4):
+            result: dict[str, Any] = await page.evaluate("measure(6)")
+            playout, offset = statistics.median(result["playout"][-8:]), beep_after_flash(result)
+            if abs(playout) < 45 and abs(offset) < 45:
+                break
         numbers = [frame["number"] for frame in result["frames"]]
-        shown = numbers[-1] - numbers[0] + 1
+        shown, seen, stats = numbers[-1] - numbers[0] + 1, len(set(numbers)), result["stats"]
+        print(
+            f"{shown / 6:.1f} fps, {seen} of {shown} seen, offset {playout:.0f} ms (Chromium), {offset:.0f} ms (beep)"
+        )
         record_property("fps", shown / 6)
-        print(f"{shown / 6:.1f} fps, {len(set(numbers))} seen of {shown}")
-        # 150 on a machine of its own; the suite may share its two cores.
+        record_property("av_offset_ms", offset)
+        assert numbers == sorted(numbers)
+        # 150 on a machine of its own.
         assert shown >= 120, "the picture keeps up with the stage clock"
         # Reading pixels in a busy page misses some pictures that were shown; the decoder's count misses none.
-        assert len(set(numbers)) >= 0.7 * shown
-        assert result["stats"]["decoded"] >= 0.9 * shown, "every picture arrives and is decoded"
-        assert numbers == sorted(numbers)
-
-        stats = result["stats"]
-        offsets = []
-        for flash in result["flashes"]:
-            beep = min(result["beeps"], key=lambda time: abs(time - flash))
-            offsets.append(beep - flash)
-        record_property("av_offset_ms", statistics.median(offsets[-3:]))
-        print(
-            f"beep - flash {sorted(map(round, offsets))} ms; playout {sorted(map(round, result['playout']))} ms", stats
-        )
-        assert len(offsets) >= 4
-        # NetEq starts with a long buffer; Chromium then takes some seconds to bring lips and voice together.
-        playout = statistics.median(result["playout"][-8:])
-        record_property("playout_offset_ms", playout)
-        assert abs(playout) < 45, result["playout"]
-        # The same seen from outside; AudioContext adds a buffer of its own (10 to 20 ms) and a busy machine adds more.
-        assert abs(statistics.median(offsets[-3:])) < 100, offsets
-
+        assert seen >= 0.7 * shown
+        assert stats["decoded"] >= 0.9 * shown, "every picture arrives and is decoded"
+        assert abs(playout) < 45, "lips and voice, as Chromium sees them"
+        assert abs(offset) < 45, "lips and voice, as seen and heard"
         assert "H264" in stats["codec"]
         assert "42e01f" in stats["codec"]
         assert stats["audioBytes"] > 10_000
         assert await page.evaluate("roundTrip('hello')") == "echo hello"
         assert rates, "Chromium reports its estimate of the path"
+
+
+def beep_after_flash(result: dict[str, Any]) -> float:
+    """Median of the last three, ms; beeps and flashes come once a second."""
+    nearest = [min((beep - flash for beep in result["beeps"]), key=abs, default=1e9) for flash in result["flashes"]]
+    return statistics.median(nearest[-3:]) if len(nearest) >= 4 else 1e9
 
 
 async def test_chromium_watches(page: Page) -> None:

@@ -14,6 +14,8 @@ from visavis.motion.frame import MotionFrame
 from visavis.session.script import TurnRecord, Utterance
 from visavis.speech.types import PhonemeTiming, SpeechChunk, Transcript, VoiceSettings
 
+NORMAL = VoiceSettings()
+
 
 class Heard:
     """A journal whose readers wait for an entry instead of sleeping."""
@@ -129,7 +131,7 @@ class FakeSynthesiser:
         return []
 
     async def say(
-        self, text: str, voice: str, language: str, settings: VoiceSettings = VoiceSettings()
+        self, text: str, voice: str, language: str, settings: VoiceSettings = NORMAL
     ) -> AsyncIterator[SpeechChunk]:
         self.said.append((text, voice, language, settings))
         count = round(self.seconds / 0.2)

@@ -36,7 +36,9 @@ def question() -> np.ndarray:
 
 
 class Talk:
-    def __init__(self, recogniser: FakeRecogniser, dialogue: FakeDialogue, synthesiser: FakeSynthesiser, **more: object) -> None:
+    def __init__(
+        self, recogniser: FakeRecogniser, dialogue: FakeDialogue, synthesiser: FakeSynthesiser, **more: object
+    ) -> None:
         self.recogniser, self.dialogue, self.synthesiser = recogniser, dialogue, synthesiser
         self.listener, self.outlet = Listener(), FakeOutlet()
         self.journal = self.listener.heard_journal
@@ -119,8 +121,13 @@ async def test_speaking_over_it_silences_it_and_keeps_only_what_was_said() -> No
         assert talk.journal.of("speaking")[:2] == [True, False]
         second = talk.dialogue.turns[1]
     assert record.interrupted
-    assert record.spoken and answer.startswith(record.spoken) and record.spoken != answer
-    assert [(message.role, message.text) for message in second.history] == [("user", "first"), ("assistant", record.spoken)]
+    assert record.spoken
+    assert answer.startswith(record.spoken)
+    assert record.spoken != answer
+    assert [(message.role, message.text) for message in second.history] == [
+        ("user", "first"),
+        ("assistant", record.spoken),
+    ]
 
 
 async def test_a_typed_question_cuts_and_is_answered() -> None:

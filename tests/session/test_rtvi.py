@@ -24,7 +24,9 @@ def test_ping_is_nothing() -> None:
 
 
 def test_a_client_message_is_unpacked() -> None:
-    text = json.dumps({"label": "rtvi-ai", "type": "client-message", "id": "7", "data": {"t": "say", "d": {"text": "x"}}})
+    text = json.dumps(
+        {"label": "rtvi-ai", "type": "client-message", "id": "7", "data": {"t": "say", "d": {"text": "x"}}}
+    )
     assert rtvi.parse(text) == rtvi.ClientMessage("say", "7", {"text": "x"})
 
 

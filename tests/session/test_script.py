@@ -48,7 +48,9 @@ def test_a_turn_joins_what_was_heard_of_its_sentences() -> None:
 
 
 def test_stages_count_from_the_end_of_speech() -> None:
-    record = TurnRecord("c", "q", "en", marks={"end_of_speech": 10.0, "play": 11.0, "endpoint": 10.2, "recognise": 10.5})
+    record = TurnRecord(
+        "c", "q", "en", marks={"end_of_speech": 10.0, "play": 11.0, "endpoint": 10.2, "recognise": 10.5}
+    )
     assert record.stages() == {"endpoint": 0.2, "recognise": 0.5, "play": 1.0}
     assert list(record.stages()) == ["endpoint", "recognise", "play"]
 

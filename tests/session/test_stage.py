@@ -105,7 +105,9 @@ async def test_clear_silences_at_once_and_tells_what_was_heard() -> None:
         bench.outlet.on_audio = lambda packet: quiet.set() if len(bench.outlet.audio) >= sent + 20 else None
         await quiet.wait()
     assert cut == [first, second]
-    assert first.heard and first.text.startswith(first.heard) and first.heard != first.text
+    assert first.heard
+    assert first.text.startswith(first.heard)
+    assert first.heard != first.text
     assert second.heard == ""
     assert not loud(bench.sound())[sent + 2 :].any()
     closing = [frame.weight("jawOpen") for frame in bench.renderer.drawn[-4:]]

@@ -97,7 +97,10 @@ class Cloud:
     def __init__(self, url: str, ak: str, sk: str, project: str) -> None:
         self.url, self.project = url, project
         self.sdk = (
-            MetaStudioClient.new_builder().with_credentials(BasicCredentials(ak, sk, project)).with_endpoint(url).build()
+            MetaStudioClient.new_builder()
+            .with_credentials(BasicCredentials(ak, sk, project))
+            .with_endpoint(url)
+            .build()
         )
 
     def robot(self, **more: Any) -> str:
@@ -161,7 +164,9 @@ class Senses:
         """The Y plane within ``box`` (x, y, width, height) of each picture of a time: shape (pictures, height, width)."""
         x, y, width, height = box
         chosen = [one.frame for one in self.pictures if since <= one.pts <= until]
-        return np.stack([frame.to_ndarray(format="gray")[y : y + height, x : x + width] for frame in chosen]).astype(float)
+        return np.stack([frame.to_ndarray(format="gray")[y : y + height, x : x + width] for frame in chosen]).astype(
+            float
+        )
 
 
 def _mono(frame: av.AudioFrame) -> np.ndarray:

@@ -79,7 +79,9 @@ async def test_english_and_mandarin_asked_aloud_are_answered_aloud_with_moving_l
         first = visitor.senses.pictures[0].pts
         silent = visitor.senses.luma(box, first, loud[0] - 0.3)
         assert movement(speaking) > 2.5 * movement(silent), (movement(speaking), movement(silent))
-        assert speaking.min((1, 2)).min() < silent.min((1, 2)).min() - 5 or speaking.std(0).max() > 2 * silent.std(0).max()
+        assert (
+            speaking.min((1, 2)).min() < silent.min((1, 2)).min() - 5 or speaking.std(0).max() > 2 * silent.std(0).max()
+        )
 
         visitor.log.clear()
         mark = visitor.senses.sounds[-1].pts
@@ -93,7 +95,7 @@ async def test_english_and_mandarin_asked_aloud_are_answered_aloud_with_moving_l
     ended = await asyncio.to_thread(cloud.show, room_id, visitor.job.job_id)
     assert (ended.state, ended.job_finish_reason, ended.chat_state) == ("SUCCEED", "NORMAL", 1)
     assert ended.duration > 3
-    assert 'visavis_' in server.metrics()
+    assert "visavis_" in server.metrics()
 
 
 def _loud_spans(senses: Senses) -> tuple[float, float]:
@@ -105,8 +107,11 @@ def _loud_spans(senses: Senses) -> tuple[float, float]:
 async def test_speaking_over_it_silences_it(cloud: Cloud) -> None:
     room_id = await asyncio.to_thread(cloud.room)
     async with guest(cloud, room_id, keep_pictures=False) as visitor:
-        visitor.command("say", text="I will now speak for a very long time about nothing in particular, until somebody stops me, "
-                        "because this sentence simply does not want to come to an end, however long you listen to it.")
+        visitor.command(
+            "say",
+            text="I will now speak for a very long time about nothing in particular, until somebody stops me, "
+            "because this sentence simply does not want to come to an end, however long you listen to it.",
+        )
         await visitor.until("bot-started-speaking")
         pcm, rate = recorded("en.wav")
         await visitor.client.speak(pcm, rate)

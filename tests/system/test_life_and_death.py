@@ -140,7 +140,7 @@ async def test_a_killed_server_leaves_nothing_running_and_says_so_after_the_rest
             assert children
             server.process.send_signal(signal.SIGKILL)
             server.process.wait(10)
-            gone, alive = psutil.wait_procs(children, timeout=8)
+            _, alive = psutil.wait_procs(children, timeout=8)
             assert not alive, "workers outlived their server"
         server.start()
         cloud = server.cloud()  # rooms, robots and keys are still there: a new key of the same project sees them
@@ -169,4 +169,3 @@ async def test_a_graceful_stop_takes_less_than_10_s_with_a_conversation_going_on
 def workers(server: RunningServer) -> list[psutil.Process]:
     assert server.process is not None
     return psutil.Process(server.process.pid).children(recursive=True)
-

@@ -19,6 +19,9 @@ MAX_BODY_BYTES = 1024 * 1024
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
+# Asked for all the time, and of no interest while they succeed.
+_QUIET = frozenset({"/healthz", "/readyz", "/metrics", "/web/{path:path}"})
+
 _log = log.get("visavis.access")
 
 
@@ -87,7 +90,8 @@ class RequestMiddleware:
         self._metrics.requests.labels(method, route, str(status)).inc()
         self._metrics.request_seconds.labels(route).observe(seconds)
         params = scope.get("path_params") or {}
-        _log.info(
+        tell = _log.debug if route in _QUIET and status < 400 else _log.info
+        tell(
             "request",
             method=scope["method"],
             route=route,

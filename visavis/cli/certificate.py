@@ -57,10 +57,12 @@ def _alternatives(names: Iterable[str]) -> list[x509.GeneralName]:
     found: dict[str, x509.GeneralName] = {}
     for name in ("localhost", "127.0.0.1", "::1", socket.gethostname(), *names):
         host = name.rsplit(":", 1)[0] if name.count(":") == 1 else name
-        if not host or host in ("0.0.0.0", "::"):
+        if not host:
             continue
         try:
-            found[host] = x509.IPAddress(ipaddress.ip_address(host))
+            address = ipaddress.ip_address(host)
+            if not address.is_unspecified:
+                found[host] = x509.IPAddress(address)
         except ValueError:
             found[host] = x509.DNSName(host)
     return list(found.values())

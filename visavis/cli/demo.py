@@ -207,7 +207,9 @@ async def converse(url: str, data: Path, out: Path) -> None:
         )
         async with client:
             await asyncio.wait_for(recording.first_picture.wait(), 20)
-            line(f"· joined the RTC room as END_USER; first picture {time.monotonic() - began:.2f} s after the start call")
+            line(
+                f"· joined the RTC room as END_USER; first picture {time.monotonic() - began:.2f} s after the start call"
+            )
             ear = Ear(client, recording)
             while ear.chat_state != 2:
                 await ear.until("jobInfoChange")
@@ -227,7 +229,9 @@ async def converse(url: str, data: Path, out: Path) -> None:
                 await ear.until("jobEnd", seconds=5)
     line()
     await report("stopped")
-    line(f"\n· saved {recording.path} ({recording.seconds:.1f} s, {recording.frames} pictures) and {recording.captions_path}")
+    line(
+        f"\n· saved {recording.path} ({recording.seconds:.1f} s, {recording.frames} pictures) and {recording.captions_path}"
+    )
 
 
 def tell(exchange: Exchange) -> None:
@@ -242,8 +246,6 @@ def tell(exchange: Exchange) -> None:
 
 
 async def _main(out: Path, data: Path, verbose: bool) -> None:
-    out.mkdir(parents=True, exist_ok=True)
-    data.mkdir(parents=True, exist_ok=True, mode=0o700)
     async with server(data, out / "server.log", verbose) as url:
         line(f"· the server listens at {url}")
         await converse(url, data, out)
@@ -252,6 +254,9 @@ async def _main(out: Path, data: Path, verbose: bool) -> None:
 def run(out: Path, data: Path | None, *, verbose: bool) -> int:
     """Hold the conversation; exit status."""
     os.environ.setdefault("NO_PROXY", "127.0.0.1,localhost")
-    asyncio.run(_main(out, data or out / "data", verbose))
+    data = data or out / "data"
+    out.mkdir(parents=True, exist_ok=True)
+    data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    asyncio.run(_main(out, data, verbose))
     line("· everything is stopped")
     return 0

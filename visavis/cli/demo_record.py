@@ -40,7 +40,9 @@ class Recording:
         self._thread.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._waiting.put(None)
         self._thread.join()
         self.seconds, self.frames = self._recorder.duration_s, self._recorder.frames

@@ -22,13 +22,16 @@ app = typer.Typer(
 )
 key_app = typer.Typer(no_args_is_help=True, help="Access keys (AK/SK) with which SDKs sign their requests.")
 models_app = typer.Typer(no_args_is_help=True, help="The speech models: list, assemble and verify them by sha256.")
-avatar_app = typer.Typer(no_args_is_help=True, help="Avatar packs: bake one from a character file, list and check them.")
+avatar_app = typer.Typer(
+    no_args_is_help=True, help="Avatar packs: bake one from a character file, list and check them."
+)
 app.add_typer(key_app, name="key")
 app.add_typer(models_app, name="models")
 app.add_typer(avatar_app, name="avatar")
 
 DataOption = Annotated[
-    Path | None, typer.Option("--data", envvar="VISAVIS_DATA", help="Folder of the database, keys and caches [default: data]")
+    Path | None,
+    typer.Option("--data", envvar="VISAVIS_DATA", help="Folder of the database, keys and caches [default: data]"),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts")]
 
@@ -47,29 +50,43 @@ def _root(version: Annotated[bool, typer.Option("--version", help="Print the ver
 
 @app.command()
 def serve(
-    host: Annotated[str | None, typer.Option(envvar="VISAVIS_HOST", help="Address to listen on [default: 127.0.0.1]")] = None,
-    port: Annotated[int | None, typer.Option(envvar="VISAVIS_PORT", help="Port; 0 takes any free one [default: 8080]")] = None,
+    host: Annotated[
+        str | None, typer.Option(envvar="VISAVIS_HOST", help="Address to listen on [default: 127.0.0.1]")
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option(envvar="VISAVIS_PORT", help="Port; 0 takes any free one [default: 8080]")
+    ] = None,
     data: DataOption = None,
     workers: Annotated[
         int | None, typer.Option(envvar="VISAVIS_WORKERS", help="Warm worker processes [default: 2]")
     ] = None,
     public_address: Annotated[
         str | None,
-        typer.Option(envvar="VISAVIS_PUBLIC_ADDRESS", help="host:port clients reach the server at, behind a proxy or NAT"),
+        typer.Option(
+            envvar="VISAVIS_PUBLIC_ADDRESS", help="host:port clients reach the server at, behind a proxy or NAT"
+        ),
     ] = None,
     udp_ports: Annotated[
-        str | None, typer.Option(envvar="VISAVIS_UDP_PORTS", help="UDP ports of the media, e.g. 20000-20063 [default: any]")
+        str | None,
+        typer.Option(envvar="VISAVIS_UDP_PORTS", help="UDP ports of the media, e.g. 20000-20063 [default: any]"),
     ] = None,
     public_ip: Annotated[
         str | None, typer.Option(envvar="VISAVIS_PUBLIC_IP", help="Public address of those ports behind a 1:1 NAT")
     ] = None,
-    tls: Annotated[str | None, typer.Option(envvar="VISAVIS_TLS", help="'self': HTTPS with a self-signed certificate")] = None,
+    tls: Annotated[
+        str | None, typer.Option(envvar="VISAVIS_TLS", help="'self': HTTPS with a self-signed certificate")
+    ] = None,
     tls_cert: Annotated[Path | None, typer.Option(envvar="VISAVIS_TLS_CERT", help="PEM certificate chain")] = None,
     tls_key: Annotated[Path | None, typer.Option(envvar="VISAVIS_TLS_KEY", help="PEM private key")] = None,
-    log_level: Annotated[str | None, typer.Option(envvar="VISAVIS_LOG_LEVEL", help="DEBUG, INFO, WARNING [default: INFO]")] = None,
-    log_format: Annotated[str | None, typer.Option(envvar="VISAVIS_LOG_FORMAT", help="json or text [default: json]")] = None,
+    log_level: Annotated[
+        str | None, typer.Option(envvar="VISAVIS_LOG_LEVEL", help="DEBUG, INFO, WARNING [default: INFO]")
+    ] = None,
+    log_format: Annotated[
+        str | None, typer.Option(envvar="VISAVIS_LOG_FORMAT", help="json or text [default: json]")
+    ] = None,
     demo_room: Annotated[
-        bool, typer.Option(envvar="VISAVIS_DEMO_ROOM", help="Make sure that there is a room to talk in, and print its link")
+        bool,
+        typer.Option(envvar="VISAVIS_DEMO_ROOM", help="Make sure that there is a room to talk in, and print its link"),
     ] = True,
     as_json: JsonOption = False,
 ) -> None:
@@ -89,16 +106,22 @@ def serve(
 
 @app.command()
 def demo(
-    out: Annotated[Path, typer.Option(envvar="VISAVIS_DEMO_OUT", help="Folder of conversation.mp4 and .vtt")] = Path("demo"),
+    out: Annotated[Path, typer.Option(envvar="VISAVIS_DEMO_OUT", help="Folder of conversation.mp4 and .vtt")] = Path(
+        "demo"
+    ),
     data: Annotated[
-        Path | None, typer.Option("--data", envvar="VISAVIS_DEMO_DATA", help="Data folder of the demo's server [default: a new one]")
+        Path | None,
+        typer.Option(
+            "--data", envvar="VISAVIS_DEMO_DATA", help="Data folder of the demo's server [default: a new one]"
+        ),
     ] = None,
     verbose: Annotated[bool, typer.Option(envvar="VISAVIS_DEMO_VERBOSE", help="Show the server's log")] = False,
 ) -> None:
     """Hold one conversation as a client would, and save what the client saw and heard.
 
-    Starts a server on a free port, creates a robot and a room and starts a job with the official SDK, joins the RTC room, asks one question in
-    English and one in Mandarin, prints what was heard and answered, the chat_state and the latency of each turn, and stops everything.
+    Starts a server on a free port, creates a robot and a room and starts a job with the official SDK, joins the RTC room, asks
+    one question in English and one in Mandarin, prints what was heard and answered, the chat_state and the latency of each
+    turn, and stops everything.
     """
     from visavis.cli.demo import run
 
@@ -133,7 +156,9 @@ def models_list(as_json: JsonOption = False) -> None:
         return
     for row in rows:
         megabytes = int(row["bytes"]) / 1e6
-        typer.echo(f"{row['state']:<8} {megabytes:7.1f} MB  {row['licence']:<11} {row['path']:<28} from {row['package']}")
+        typer.echo(
+            f"{row['state']:<8} {megabytes:7.1f} MB  {row['licence']:<11} {row['path']:<28} from {row['package']}"
+        )
 
 
 @models_app.command("assemble")
@@ -194,9 +219,12 @@ def avatar_bake(
     character: Annotated[str, typer.Argument(help="A character file (TOML), or the name of a shipped one, e.g. mira")],
     out: Annotated[Path, typer.Option(envvar="VISAVIS_BAKE_OUT", help="The pack to write")],
     work: Annotated[
-        Path | None, typer.Option(envvar="VISAVIS_BAKE_WORK", help="Folder of finished pictures: an interrupted bake goes on")
+        Path | None,
+        typer.Option(envvar="VISAVIS_BAKE_WORK", help="Folder of finished pictures: an interrupted bake goes on"),
     ] = None,
-    samples: Annotated[int, typer.Option(envvar="VISAVIS_BAKE_SAMPLES", help="Cycles samples a pixel; the denoiser does the rest")] = 4,
+    samples: Annotated[
+        int, typer.Option(envvar="VISAVIS_BAKE_SAMPLES", help="Cycles samples a pixel; the denoiser does the rest")
+    ] = 4,
 ) -> None:
     """Render an avatar pack with Blender (in an environment of its own; hours on two cores, resumable)."""
     from visavis.avatar.studio import bake_command
@@ -207,7 +235,9 @@ def avatar_bake(
 @app.command()
 def bench(
     what: Annotated[str, typer.Argument(help="avatar, media, speech, session or all")] = "all",
-    seconds: Annotated[float, typer.Option(envvar="VISAVIS_BENCH_SECONDS", help="Length of each session measured")] = 20.0,
+    seconds: Annotated[
+        float, typer.Option(envvar="VISAVIS_BENCH_SECONDS", help="Length of each session measured")
+    ] = 20.0,
     as_json: JsonOption = False,
 ) -> None:
     """Measure: CPU of each part, latency split by stage, frame rate and late frames. docs/performance.md explains the figures."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import json
 import os
 import secrets
@@ -18,6 +19,7 @@ import uvicorn
 from visavis import log
 from visavis.api.app import create_app
 from visavis.api.catalogue import AvatarEntry, FixedCatalogue
+from visavis.api.owner import any_room, make_room, one_time_link, owner_client
 from visavis.avatar.pack import listing, search_folders
 from visavis.cli.certificate import self_signed
 from visavis.dispatch.factory import create_dispatcher
@@ -78,7 +80,9 @@ class Server(uvicorn.Server):
 class _Announcer:
     """Waits for the workers, makes sure that there is a room to talk in, prints where to go."""
 
-    def __init__(self, url: str, owner: Credentials, ready: Any, *, demo_room: bool, as_json: bool, ca: Path | None) -> None:
+    def __init__(
+        self, url: str, owner: Credentials, ready: Any, *, demo_room: bool, as_json: bool, ca: Path | None
+    ) -> None:
         self._url, self._owner, self._ready = url, owner, ready
         self._demo_room, self._as_json, self._ca = demo_room, as_json, ca
 
@@ -98,18 +102,9 @@ class _Announcer:
         verify: Any = ssl.create_default_context(cafile=str(self._ca)) if self._ca else True
         if self._ca:
             verify.check_hostname = False
-        async with httpx.AsyncClient(base_url=self._url, verify=verify, timeout=10) as http:
-            answer = await http.post("/v3/auth/tokens", json=password_login(owner.project_id, owner.user, owner.password))
-            answer.raise_for_status()
-            http.headers["X-Auth-Token"] = answer.headers["X-Subject-Token"]
-            base = f"/v1/{owner.project_id}"
-            rooms = await http.get(f"{base}/smart-chat-rooms", params={"limit": 1})
-            rooms.raise_for_status()
-            found = rooms.json().get("smart_chat_rooms") or []
-            room_id = found[0]["room_id"] if found else await make_room(http, base)
-            code = await http.post(f"{base}/digital-human-chat/once-code")
-            code.raise_for_status()
-            return f"{self._url}/#project={owner.project_id}&room={room_id}&code={code.json()['once_code']}"
+        async with owner_client(self._url, owner.project_id, owner.user, owner.password, verify=verify) as http:
+            room_id = await any_room(http, owner.project_id) or await make_room(http, owner.project_id)
+            return await one_time_link(http, owner.project_id, room_id)
 
     def _print(self, link: str | None) -> None:
         owner = self._owner
@@ -130,40 +125,6 @@ class _Announcer:
         print("\n".join(lines), flush=True)
 
 
-def password_login(project_id: str, user: str, password: str) -> dict[str, Any]:
-    """The body of POST /v3/auth/tokens."""
-    return {
-        "auth": {
-            "identity": {
-                "methods": ["password"],
-                "password": {"user": {"name": user, "password": password, "domain": {"name": project_id}}},
-            },
-            "scope": {"project": {"id": project_id}},
-        }
-    }
-
-
-async def make_room(http: httpx.AsyncClient, base: str) -> str:
-    """A robot that answers about visavis and a portrait room for two; returns the room's id."""
-    robot = await http.post(f"{base}/digital-human-chat/robot", json={"name": "visavis", "app_id": "visavis", "app_type": 7})
-    robot.raise_for_status()
-    room = await http.post(
-        f"{base}/smart-chat-rooms",
-        json={
-            "room_name": "visavis",
-            "room_description": "Talk to visavis",
-            "robot_id": robot.json()["robot_id"],
-            "concurrency": 2,
-            "default_language": "EN",
-            "video_config": {"width": 720, "height": 1280, "codec": "H264", "bitrate": 2500, "frame_rate": "25"},
-            "voice_config_list": [{"voice_asset_id": "default", "language": "CN"}, {"voice_asset_id": "default", "language": "EN"}],
-        },
-    )
-    room.raise_for_status()
-    room_id: str = room.json()["room_id"]
-    return room_id
-
-
 def catalogue(settings: Settings) -> FixedCatalogue:
     """The voices and avatar packs of this installation; a pack added later is offered after the next start."""
     packs = listing(search_folders(settings.data))
@@ -178,7 +139,9 @@ def run(settings: Settings, *, demo_room: bool, as_json: bool) -> int:
     owner = credentials(settings)
     certificate, key = settings.tls_cert, settings.tls_key
     if settings.tls == "self" and not certificate:
-        certificate, key = self_signed(settings.data / "tls", [settings.host, settings.public_ip, settings.public_address])
+        certificate, key = self_signed(
+            settings.data / "tls", [settings.host, settings.public_ip, settings.public_address]
+        )
     dispatcher = create_dispatcher(settings, settings.dispatcher)
     config = uvicorn.Config(
         create_app(settings, dispatcher, catalogue(settings)),
@@ -197,7 +160,7 @@ def run(settings: Settings, *, demo_room: bool, as_json: bool) -> int:
         print(f"visavis: cannot listen on {settings.host}:{settings.port}: in use or not allowed", file=sys.stderr)
         return 1
     host, port = listener.getsockname()[:2]
-    shown = "127.0.0.1" if host in ("0.0.0.0", "::") else host
+    shown = "127.0.0.1" if ipaddress.ip_address(host).is_unspecified else host
     url = f"{'https' if certificate else 'http'}://{f'[{shown}]' if ':' in shown else shown}:{port}"
     announcer = _Announcer(url, owner, dispatcher.ready, demo_room=demo_room, as_json=as_json, ca=certificate)
     Server(config, settings, owner, announcer).run(sockets=[listener])

@@ -91,6 +91,7 @@ TRANSITIONS: dict[tuple[JobState, JobEventType], Transition] = {
     (_S.WAITING, _E.HELD): _to(_S.PROCESSING, _F.SET_START),
     (_S.WAITING, _E.STOP): _to(_S.WAITING, _F.STOP_WORKER),
     (_S.WAITING, _E.ENDED): _to(_S.CANCELED, _F.SET_END),
+    (_S.WAITING, _E.MUTE_TIMEOUT): _to(_S.CANCELED, _F.SET_END),
     (_S.WAITING, _E.CANCELED): _to(_S.CANCELED, _F.SET_END),
     (_S.WAITING, _E.FAILED): _to(_S.FAILED, _F.SET_END, _F.SET_ERROR),
     (_S.WAITING, _E.REFUSED): _to(_S.FAILED, _F.SET_END, _F.SET_ERROR),

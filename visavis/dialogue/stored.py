@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator
 
 from visavis import log
 from visavis.dialogue import phrases
+from visavis.dialogue.knowledge import Entry, Knowledge
 from visavis.dialogue.retrieval import Hit, Index, choice, near
 from visavis.dialogue.types import Purpose, Sentence, Turn
 from visavis.speech.types import Language
@@ -56,6 +57,20 @@ class StoredAnswers:
         """Nothing is held."""
 
 
+def stored_sentences(knowledge: Knowledge) -> list[Sentence]:
+    """Every sentence that answers from ``knowledge`` are made of, in both languages: what may be synthesised ahead."""
+    return [
+        sentence
+        for entry in knowledge.entries
+        for language in entry.answers
+        for sentence in _sentences(entry, language, "answer")
+    ]
+
+
 def _stored(hit: Hit, language: Language, purpose: Purpose = "answer") -> list[Sentence]:
-    text, spoken_in = hit.entry.answer(language)
+    return _sentences(hit.entry, language, purpose)
+
+
+def _sentences(entry: Entry, language: Language, purpose: Purpose) -> list[Sentence]:
+    text, spoken_in = entry.answer(language)
     return [Sentence(part, spoken_in, purpose) for part in phrases.sentences(text, spoken_in)]

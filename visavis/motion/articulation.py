@@ -66,7 +66,7 @@ class _Lock:
 
 
 def _lock(viseme: Viseme, start: float, end: float) -> _Lock:
-    """Lips are shut just before the sound stops and open just before it is released: the vowel after it is loud at once."""
+    """Lips shut just before the sound stops and open just before its release: the vowel after it is loud at once."""
     if end - start < _HELD_MIN:
         start = (start + end - _HELD_MIN) / 2
     return _Lock(start - _EARLY, max(start - _EARLY + _HELD_MIN, end - 2 * _EARLY), viseme)

@@ -24,6 +24,7 @@ from visavis.rtc.broadcast import Broadcaster
 from visavis.rtc.ice import IceServer
 from visavis.rtc.ports import IceConfig
 from visavis.rtc.room import Room, RoomEvents
+from visavis.session.ahead import Ahead
 from visavis.session.conversation import Parts
 from visavis.session.services import EmbeddedRecogniser, EmbeddedSynthesiser, STTService, TTSService, load_service
 from visavis.session.spec import JobSpec, VideoSpec
@@ -43,6 +44,7 @@ class Engines:
     settings: Settings
     speech: Speech
     dialogues: DialogueFactory
+    ahead: Ahead
 
     @classmethod
     async def load(cls, settings: Settings) -> Engines:
@@ -54,10 +56,12 @@ class Engines:
             dialogues.warm(),
             asyncio.to_thread(lambda: prepare(find("default", search_folders(settings.data)), WARM_SIZES)),
         )
-        return cls(settings, speech, dialogues)
+        return cls(settings, speech, dialogues, Ahead(speech.synthesiser, enabled=settings.warm_answers))
 
     async def close(self) -> None:
-        """Nothing that outlives the process is held."""
+        """Free what ``load`` took."""
+        await self.ahead.stop()
+        self.speech.synthesiser.close()
 
     # --- parts of one session -------------------------------------------------------------------------------------
 

@@ -33,15 +33,22 @@ class Host:
     async def load(self) -> None:
         """Load the models (seconds)."""
         self._engines = await Engines.load(self._settings)
+        self._engines.ahead.go_on()
 
     async def start(self, spec: JobSpec) -> None:
         if self._engines is None:
             raise VisavisError("the models are not loaded")
+        await self._engines.ahead.stop()
         session = Session(spec, self._engines, self._emit)
         await session.open()
         self._sessions[spec.job_id] = session
         assert session.task is not None
-        session.task.add_done_callback(lambda _: self._sessions.pop(spec.job_id, None))
+        session.task.add_done_callback(lambda _: self._ended(spec.job_id))
+
+    def _ended(self, job_id: str) -> None:
+        self._sessions.pop(job_id, None)
+        if not self._sessions and self._engines is not None:
+            self._engines.ahead.go_on()
 
     async def signal(self, job_id: str, signal: Signal) -> SignalReply:
         room = self._session(job_id).room
@@ -49,7 +56,9 @@ class Host:
         try:
             match signal:
                 case OfferSignal():
-                    pc_id, sdp = await room.offer(user.user_type, user.user_id, signal.sdp, signal.pc_id, signal.restart_pc)
+                    pc_id, sdp = await room.offer(
+                        user.user_type, user.user_id, signal.sdp, signal.pc_id, signal.restart_pc
+                    )
                     return SignalReply(pc_id=pc_id, sdp=sdp)
                 case CandidatesSignal():
                     trickled = [(c.candidate, c.sdp_mid, c.sdp_mline_index) for c in signal.candidates]

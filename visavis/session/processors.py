@@ -157,7 +157,7 @@ class Answerer(FrameProcessor):
     async def cleanup(self) -> None:
         await self._stop_answering()
         await self._dialogue.aclose()
-        await super().cleanup()
+        await super().cleanup()  # type: ignore[no-untyped-call]
 
     async def _turn_ended(self) -> None:
         if not self._heard:

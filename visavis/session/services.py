@@ -88,7 +88,7 @@ class EmbeddedRecogniser(SegmentedSTTService):
     def wants_wav_segments(self) -> bool:
         return False
 
-    async def setup(self, setup: FrameProcessorSetup) -> None:
+    async def setup(self, setup: FrameProcessorSetup) -> None:  # type: ignore[override]
         await super().setup(setup)
         self._audio_buffer_size_1s = int(self.sample_rate * PRE_ROLL_S) * 2
 

@@ -58,7 +58,9 @@ class Session:
         self._director = self._engines.director(spec)
         self._room = self._engines.room(
             spec,
-            RoomEvents(media=self._linked, left=self._unlinked, message=self._message, viewers=lambda _: self._stage.stir()),
+            RoomEvents(
+                media=self._linked, left=self._unlinked, message=self._message, viewers=lambda _: self._stage.stir()
+            ),
         )
         renderer, video = await asyncio.to_thread(self._engines.picture, spec)
         self._stage = self._engines.stage(spec, self._director, renderer, video, self._room.broadcaster, self)
@@ -78,8 +80,8 @@ class Session:
             sleep_warning=spec.sleep_warning_s,
             exit_after=spec.exit_mute_threshold_s,
             exit_warning=spec.exit_warning_s,
-            on_quiet=lambda: self._fire(ChatEvent.QUIET),
-            on_drowsy_over=lambda: self._fire(ChatEvent.DROWSY_OVER),
+            on_quiet=self._grew_quiet,
+            on_drowsy_over=self._fell_asleep,
             on_exit_warning=self._warn_of_the_end,
             on_exit=lambda: self.finish("MUTE_TIMEOUT"),
         )
@@ -207,7 +209,11 @@ class Session:
             return
         match message.kind:
             case "client-ready":
-                self._send(rtvi.message("bot-ready", {"version": rtvi.RTVI_VERSION, "about": {"library": "visavis"}}, message.id))
+                self._send(
+                    rtvi.message(
+                        "bot-ready", {"version": rtvi.RTVI_VERSION, "about": {"library": "visavis"}}, message.id
+                    )
+                )
                 self._send(rtvi.event("jobInfoChange", chat_state=int(self._chat.state)))
             case "send-text":
                 self._spawn(self.ask(str(message.data.get("content", ""))))
@@ -280,6 +286,12 @@ class Session:
         self._chat.fire(event)
         return True
 
+    def _grew_quiet(self) -> None:
+        self._fire(ChatEvent.QUIET)
+
+    def _fell_asleep(self) -> None:
+        self._fire(ChatEvent.DROWSY_OVER)
+
     def _active(self) -> None:
         if self._fire(ChatEvent.ACTIVITY):
             self._quiet.touch()
@@ -308,6 +320,8 @@ class Session:
         self._active()
         if speaking:
             self._quiet.hold()
+        else:
+            self._director.pause(self._stage.now)
         self._director.set_mode(Mode.LISTENING if speaking else Mode.THINKING, self._stage.now)
         self._send(rtvi.message("user-started-speaking" if speaking else "user-stopped-speaking"))
 

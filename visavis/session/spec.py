@@ -23,6 +23,8 @@ class _Model(BaseModel):
 
 
 class RtcUser(_Model):
+    """One user of the RTC room; what each type does is in the published table."""
+
     user_type: Literal["CAPTURE", "ANIMATION", "RENDER", "PLAYER", "INFERENCE_USER", "END_USER"]
     user_id: str
 
@@ -73,6 +75,8 @@ class LlmSpec(_Model):
 
 
 class RobotSpec(_Model):
+    """Who answers. ``llm`` None: the stored answers of ``knowledge``."""
+
     robot_id: str | None = None
     name: str = ""
     app_type: int = 7
@@ -82,6 +86,8 @@ class RobotSpec(_Model):
 
 
 class IceServer(_Model):
+    """A STUN or TURN server for the room's peers."""
+
     urls: list[str]
     username: str | None = None
     credential: str | None = Field(default=None, repr=False)
@@ -115,6 +121,8 @@ class JobSpec(_Model):
 
 
 class Candidate(_Model):
+    """One trickled ICE candidate; empty text ends them."""
+
     candidate: str
     sdp_mid: str | None = None
     sdp_mline_index: int | None = None
@@ -131,6 +139,8 @@ class OfferSignal(_Model):
 
 
 class CandidatesSignal(_Model):
+    """More candidates of a peer."""
+
     kind: Literal["candidates"] = "candidates"
     user: RtcUser
     pc_id: str
@@ -138,6 +148,8 @@ class CandidatesSignal(_Model):
 
 
 class LeaveSignal(_Model):
+    """A peer says good-bye."""
+
     kind: Literal["leave"] = "leave"
     user: RtcUser
     pc_id: str
@@ -182,6 +194,8 @@ class HeartbeatEvent(_Model):
 
 
 class ChatStateEvent(_Model):
+    """The chat state changed."""
+
     kind: Literal["chat_state"] = "chat_state"
     job_id: str
     chat_state: ChatState
@@ -190,7 +204,8 @@ class ChatStateEvent(_Model):
 class TurnEvent(_Model):
     """One question and answer with its latency split, seconds since the person's speech ended.
 
-    stages, in order: endpoint (silence waited), recognise, answer (first sentence), speak (first sound), play (first sample out).
+    stages, in order: endpoint (the detector noticed silence), recognise (text), turn (the turn was over), answer (first sentence),
+    speak (first sound made), play (first sample out).
     """
 
     kind: Literal["turn"] = "turn"

@@ -1,8 +1,8 @@
 """The stage: one clock for sound, motion and picture.
 
-The clock counts samples of sound at 48 kHz. Every 20 ms of it an Opus packet leaves; every frame time a picture is drawn for the very
-sample that leaves with it and encoded on a thread of its own. What is spoken next waits in one bounded queue; :meth:`Stage.clear` empties it at
-once, and what was sent of each utterance is known to the sample.
+The clock counts samples of sound at 48 kHz. Every 20 ms of it an Opus packet leaves; every frame time a picture is drawn for
+the very sample that leaves with it, and encoded on a thread of its own. What is spoken next waits in one bounded queue;
+:meth:`Stage.clear` empties it at once, and what was sent of each utterance is known to the sample.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ whatever still looks wrong is decoded again with the full window.
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import threading
 import time
@@ -87,6 +88,9 @@ class WhisperRecogniser:
 
     def __init__(self, models_dir: Path, threads: int = 2, concurrency: int = 1) -> None:
         """Load the model (blocking, about 2 s) and warm it up. ``threads``: of one recognition."""
+        # OpenMP reads this once, when CTranslate2 loads it. By default its threads spin while they wait for each other; on
+        # cores that also draw pictures, an utterance then takes seconds instead of 0.2 s.
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         import ctranslate2
         import tokenizers
         import zhconv

@@ -324,8 +324,3 @@ class JobService:
         """Wait until every job of this server has ended."""
         for watch in list(self._watches.values()):
             await watch.finished.wait()
-
-    @property
-    def running(self) -> int:
-        """How many jobs this server watches."""
-        return len(self._watches)

@@ -9,6 +9,16 @@
     };
     hook();
   });
+  // Every message of the data channel, as the page gets it.
+  window.messages = [];
+  const open = RTCPeerConnection.prototype.createDataChannel;
+  RTCPeerConnection.prototype.createDataChannel = function (...given) {
+    const channel = open.apply(this, given);
+    channel.addEventListener("message", (event) => {
+      try { window.messages.push({ at: performance.now(), ...JSON.parse(event.data) }); } catch { /* not JSON */ }
+    });
+    return channel;
+  };
   if (!window.fileMicrophone) {
     let context, mouth;
     navigator.mediaDevices.getUserMedia = async () => {
@@ -29,6 +39,34 @@
       await new Promise((resolve) => (source.onended = resolve));
     };
   }
+  // Times of the blocks of received sound (about 5 ms each) that are loud.
+  window.listen = () => {
+    window.loud = [];
+    const context = new AudioContext();
+    const source = context.createMediaStreamSource(new MediaStream(document.getElementById("video").srcObject.getAudioTracks()));
+    const node = context.createScriptProcessor(256, 1, 1);
+    node.onaudioprocess = (event) => {
+      const data = event.inputBuffer.getChannelData(0);
+      let top = 0;
+      for (const value of data) top = Math.max(top, Math.abs(value));
+      if (top > 0.02) window.loud.push(performance.now());
+    };
+    source.connect(node);
+    node.connect(context.destination);
+  };
+  // Receiver statistics: pictures decoded, freezes, and how far lips and voice are apart (sender's clock, milliseconds).
+  window.receiver = async () => {
+    const out = {};
+    (await window.visavis.debug.getStats()).forEach((entry) => {
+      if (entry.type !== "inbound-rtp") return;
+      out[entry.kind] = {
+        decoded: entry.framesDecoded, dropped: entry.framesDropped, freezes: entry.freezeCount, lost: entry.packetsLost,
+        playout: entry.estimatedPlayoutTimestamp, jitter: entry.jitterBufferDelay / (entry.jitterBufferEmittedCount || 1),
+        concealed: entry.concealedSamples,
+      };
+    });
+    return { at: performance.now(), ...out };
+  };
   window.record = () => {
     const stream = new MediaStream(document.getElementById("video").srcObject.getAudioTracks());
     const recorder = (window.recorder = new MediaRecorder(stream, { mimeType: "audio/webm;codecs=opus" }));

@@ -1,0 +1,59 @@
+"""``visavis bench``: which measurements there are, and how their figures are printed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from typing import Any
+
+from visavis.avatar.pack import SHIPPED, find
+from visavis.bench import avatar, media, speech
+from visavis.errors import VisavisError
+
+PARTS = ("avatar", "media", "speech", "session")
+
+
+def run(what: str, *, seconds: float, as_json: bool) -> int:
+    """Run one part, or all; exit status. With ``as_json`` one part prints its object, "all" an object of parts."""
+    if what not in (*PARTS, "all"):
+        raise VisavisError(f"no measurement {what!r}; there are {', '.join(PARTS)} and all")
+    if what == "avatar":
+        avatar.run(json=as_json)
+        return 0
+    reports: dict[str, Any] = {}
+    for part in PARTS if what == "all" else (what,):
+        if not as_json:
+            print(f"\n{part}", flush=True)
+        reports[part] = _measure(part, seconds, as_json)
+        if not as_json and part != "avatar":
+            _table(reports[part])
+    if as_json:
+        json.dump(reports if what == "all" else reports[what], sys.stdout, indent=2)
+        print()
+    return 0
+
+
+def _measure(part: str, seconds: float, as_json: bool) -> dict[str, Any]:
+    match part:
+        case "avatar":
+            if as_json:
+                return dict(avatar.measure(find("default", (SHIPPED,)), avatar.SIZES, avatar.SPOKEN))
+            return dict(avatar.run())
+        case "media":
+            return media.measure(seconds)
+        case "speech":
+            return asyncio.run(speech.measure())
+        case _:
+            from visavis.bench import session  # needs a browser and Playwright, which only developers install
+
+            return asyncio.run(session.measure(seconds))
+
+
+def _table(report: dict[str, Any], indent: int = 2) -> None:
+    for name, value in report.items():
+        if isinstance(value, dict):
+            print(f"{' ' * indent}{name}")
+            _table(value, indent + 2)
+        else:
+            print(f"{' ' * indent}{name:<34} {value}")

@@ -1,0 +1,42 @@
+"""Synthesis ahead of time: the shipped answers are spoken into the cache while nobody talks."""
+
+from __future__ import annotations
+
+import asyncio
+
+from visavis import log
+from visavis.dialogue.knowledge import load
+from visavis.dialogue.stored import stored_sentences
+from visavis.speech.cache import CachedSynthesiser, Phrase
+from visavis.speech.voices import DEFAULT
+
+_log = log.get("ahead")
+
+
+class Ahead:
+    """Works while the worker has no session: two cores are not enough for Kokoro beside a picture at 25 fps."""
+
+    def __init__(self, synthesiser: CachedSynthesiser, *, enabled: bool) -> None:
+        self._synthesiser = synthesiser
+        self._enabled = enabled
+        self._task: asyncio.Task[None] | None = None
+        self._done = False
+
+    def go_on(self) -> None:
+        """The worker is idle: work, or go on with it."""
+        if self._enabled and not self._done and self._task is None:
+            self._task = asyncio.create_task(self._work(), name="ahead")
+
+    async def stop(self) -> None:
+        """A session begins: leave the processor to it."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def _work(self) -> None:
+        sentences = await asyncio.to_thread(lambda: stored_sentences(load()))
+        phrases = [Phrase(sentence.text, DEFAULT, sentence.language) for sentence in sentences]
+        made = await self._synthesiser.warm(phrases)
+        self._done = True
+        _log.info("stored answers are synthesised", made=made, sentences=len(phrases))
