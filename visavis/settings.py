@@ -62,15 +62,13 @@ class Settings(BaseSettings):
     answer_threshold: float = Field(0.55, ge=0, le=1, description="similarity from which a stored answer is spoken")
     clarify_threshold: float = Field(0.48, ge=0, le=1, description="similarity from which it asks which was meant")
 
-    fetch_allow: list[str] = Field(
-        default_factory=list,
-        description="hosts or networks that background pictures may come from although they are internal, JSON list",
-    )
-
     url_allow: list[str] = Field(
-        default_factory=list, description="hosts or CIDRs that user-supplied URLs may reach though internal, JSON list"
+        default_factory=list,
+        description="hosts or networks that users' URLs (models, pictures) may reach although internal, JSON list",
     )
-    log_level: str = Field("INFO", description="DEBUG, INFO, WARNING, ERROR")
+    log_level: str = Field(
+        "INFO", pattern="^(?i:debug|info|warning|error|critical)$", description="DEBUG, INFO, WARNING, ERROR"
+    )
     log_format: str = Field("json", pattern="^(json|text)$", description="json or text")
     secret_key: str = Field("", repr=False, description="key of stored secrets; empty: a key file in the data folder")
     metrics_token: str = Field("", repr=False, description="bearer token of /metrics; empty: loopback clients only")

@@ -34,6 +34,10 @@ class UrlRefused(VisavisError):
     """The URL may not be called (or is none); the message says why and may be shown to the user."""
 
 
+class BadAllowList(VisavisError, ValueError):
+    """An entry of the operator's allow list that names neither a host nor an address nor a network."""
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """A URL taken apart, with the addresses it may be called at (at least one)."""
@@ -58,7 +62,7 @@ class UrlPolicy:
         self, allow: Sequence[str] = (), schemes: Sequence[str] = ("http", "https"), resolver: Resolve = resolve
     ) -> None:
         """``allow``: host names (``model.internal``, ``*.internal``), addresses or networks (``10.0.0.0/8``) that
-        may be called although they are internal. Raises ValueError on an entry that is neither."""
+        may be called although they are internal. Raises BadAllowList on an entry that is neither."""
         self._schemes = tuple(schemes)
         self._resolver = resolver
         self._hosts: set[str] = set()
@@ -74,7 +78,7 @@ class UrlPolicy:
         except ValueError:
             pass
         if not item or "/" in item or ":" in item or " " in item:
-            raise ValueError(f"url_allow: {item!r} is neither a host name nor an address nor a network")
+            raise BadAllowList(f"url_allow: {item!r} is neither a host name nor an address nor a network")
         if item.startswith("*."):
             self._suffixes.append(item[1:])
         else:

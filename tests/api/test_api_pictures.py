@@ -69,7 +69,7 @@ async def source() -> AsyncIterator[Source]:
 
 
 def fetcher(tmp_path: Path, *allow: str) -> Pictures:
-    return Pictures(Settings(data=tmp_path, fetch_allow=list(allow)))
+    return Pictures(Settings(data=tmp_path, url_allow=list(allow)))
 
 
 async def test_a_picture_is_kept_by_its_hash(source: Source, tmp_path: Path) -> None:
@@ -152,7 +152,7 @@ async def test_enormous_pictures(tmp_path: Path) -> None:
 
 
 async def test_a_room_s_background(make_server: Any, source: Source) -> None:
-    server: Server = await make_server(fetch_allow=["127.0.0.1"])
+    server: Server = await make_server(url_allow=["127.0.0.1"])
     background = {"background_type": "IMAGE", "background_config": source.url()}
     job = await server.start(await server.room(background_config=background))
     spec = server.dispatcher.specs[job["job_id"]].background

@@ -196,3 +196,14 @@ def test_a_changed_look_is_rendered_again(tmp_path: Path) -> None:
 def test_bake_command_reports_failure(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert studio.bake_command("nobody", tmp_path / "x.zip") == 1
     assert "no character" in capsys.readouterr().out
+
+
+def test_steady_keeps_motion_and_drops_noise() -> None:
+    rng = np.random.default_rng(1)
+    neutral = np.full((120, 160, 4), 128, np.uint8)
+    noisy = neutral.copy()
+    noisy[:, :, :3] += rng.integers(0, 3, (120, 160, 3), np.uint8)
+    noisy[40:80, 60:100, :3] = 20
+    out = pictures.steady(noisy, neutral)
+    assert (out[55:65, 75:85] == noisy[55:65, 75:85]).all()
+    assert (out[:15] == neutral[:15]).all()

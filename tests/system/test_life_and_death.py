@@ -107,7 +107,7 @@ async def test_a_killed_worker_fails_its_job_within_5_s_and_is_replaced(tmp_path
     with serving(tmp_path / "data", workers="2", sessions_per_worker="1") as server:
         cloud = server.cloud()
         room_id = await asyncio.to_thread(cloud.room)
-        async with guest(cloud, room_id, keep_pictures=False) as doomed:
+        async with guest(cloud, room_id, stop=False, keep_pictures=False) as doomed:
             victims = workers(server)
             busy = max(victims, key=lambda process: len(process.connections(kind="udp")))
             async with guest(cloud, room_id, keep_pictures=False) as survivor:

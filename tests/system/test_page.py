@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import io
 import json
 import re
@@ -15,7 +16,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import Error, Page, async_playwright
 from running import RunningServer, serving, to_16k
 from test_conversation import mouth_box, recorded, words
 
@@ -71,6 +72,9 @@ async def visit(address: str, *flags: str, wav: Path | None = None, press: str |
                 await page.wait_for_function("visavis.chatState === 2")
             yield page
         finally:
+            # The room's place is free again at once, not only when the server notices that the browser is gone.
+            with contextlib.suppress(Error):
+                await page.evaluate("visavis.stop()")
             await browser.close()
 
 

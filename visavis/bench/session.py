@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import itertools
 import json
 import os
 import signal
@@ -76,9 +77,8 @@ async def _sessions(ready: dict[str, str], pid: int, count: int, seconds: float)
         room_id = await make_room(http, project, concurrency=count)
         browser = await driver.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
         try:
-            visitors = []
-            for _ in range(count):
-                visitors.append(await _Visitor.arrive(browser, await one_time_link(http, project, room_id)))
+            links = [await one_time_link(http, project, room_id) for _ in range(count)]
+            visitors = [await _Visitor.arrive(browser, link) for link in links]
             await asyncio.gather(*(visitor.talk() for visitor in visitors))
             before = _cpu(pid)
             began = time.monotonic()
@@ -167,7 +167,7 @@ class _Visitor:
         )
         gaps = [
             later - earlier
-            for earlier, later in zip(shown, shown[1:], strict=False)
+            for earlier, later in itertools.pairwise(shown)
             if any(start <= earlier and later <= stop for start, stop in self.speaking)
         ]
         return {

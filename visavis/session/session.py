@@ -194,6 +194,13 @@ class Session:
         self._lonely.arm(self._engines.settings.rejoin_timeout_s)
         self._spawn(self._conversation.interrupt())
 
+    def _lost(self) -> None:
+        """Nothing comes from the END_USER any more: a train in a tunnel, or a browser that was killed."""
+        self._lonely.arm(self._engines.settings.rejoin_timeout_s)
+
+    def _lonely_no_more(self) -> None:
+        self._lonely.disarm()
+
     async def _pump_microphone(self) -> None:
         async for pcm in self.room.microphone:
             await self._conversation.hear(pcm.tobytes())

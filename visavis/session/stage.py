@@ -33,8 +33,8 @@ MAX_QUEUED: Final = 30 * STAGE_RATE
 """Sound that may wait: 30 s. Who pushes more waits (synthesis is faster than speech)."""
 LEAD: Final = 2 * TICK
 """Silence before the first sound after a pause: lips move before the voice does."""
-GAP: Final = 6 * TICK
-"""Pause between two sentences."""
+GAP: Final = 2 * TICK
+"""Pause between two sentences, besides the silence that a synthesised sentence ends with."""
 MAX_CATCH_UP: Final = 0.2
 """Seconds the stage catches up after the process was stalled; beyond that the clock is set anew."""
 REST_PERIOD: Final = 1.0

@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from visavis.errors import VisavisError
 from visavis.settings import Settings
@@ -81,4 +81,7 @@ def _run(settings: Settings, work: Callable[[Database], Awaitable[T]]) -> T:
         finally:
             await database.close()
 
-    return asyncio.run(main())
+    try:
+        return asyncio.run(main())
+    except (SQLAlchemyError, ImportError) as error:  # ImportError: the URL's driver is not installed
+        raise VisavisError(f"the database cannot be used: {getattr(error, 'orig', None) or error}") from error

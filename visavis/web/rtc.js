@@ -72,8 +72,9 @@ export class Peer extends EventTarget {
     this.channel.addEventListener("close", () => this.#lost());
     this.pc.addEventListener("track", (event) => {
       this.stream.addTrack(event.track);
-      // Conversation, not cinema: 40 ms is one picture. Browsers without this attribute choose for themselves.
-      if ("jitterBufferTarget" in event.receiver) event.receiver.jitterBufferTarget = 40;
+      // Browsers hold sound for some 80 ms: pictures held as long have lips and voice together from the start, not
+      // after seconds (docs/rtc.md). Browsers without this attribute choose for themselves.
+      if (event.track.kind === "video" && "jitterBufferTarget" in event.receiver) event.receiver.jitterBufferTarget = 80;
     });
     this.pc.addEventListener("icecandidate", (event) => this.#trickle(event.candidate));
     this.pc.addEventListener("connectionstatechange", () => this.#watch());

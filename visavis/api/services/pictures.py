@@ -1,28 +1,26 @@
 """Background pictures from URLs: fetched with care, kept in the data folder by their hash.
 
-A room's owner chooses the URL, so the server must not become its way into the operator's network: names are resolved
-once, every address must be public (or allowed by ``settings.fetch_allow``), and the connection goes to the address
-checked.
+A room's owner chooses the URL, so it is called as :class:`~visavis.urlpolicy.UrlPolicy` has it: each address, that of a
+redirect too, must be public or allowed by ``settings.url_allow``.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-import ipaddress
 import os
 import secrets
-import socket
 import struct
 import time
 from collections import OrderedDict
 from pathlib import Path
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 import httpx
 
 from visavis.errors import VisavisError
 from visavis.settings import Settings
+from visavis.urlpolicy import UrlPolicy, UrlRefused
 
 MAX_BYTES = 10 * 1024 * 1024
 MAX_SIDE = 8192
@@ -31,11 +29,6 @@ _REDIRECTS = 3
 _FRESH_S = 600.0
 _REMEMBERED = 1024
 _AT_ONCE = 4
-
-# IPv6 addresses that carry an IPv4 one within them: NAT64, Teredo, 6to4.
-_TUNNELS = [ipaddress.ip_network(network) for network in ("64:ff9b::/96", "2001::/32", "2002::/16")]
-
-IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class PictureRefusedError(VisavisError):
@@ -47,8 +40,7 @@ class Pictures:
 
     def __init__(self, settings: Settings) -> None:
         self._folder = settings.data / "pictures"
-        self._allowed_hosts = {entry.lower() for entry in settings.fetch_allow}
-        self._allowed_networks = [network for entry in settings.fetch_allow if (network := _network(entry))]
+        self._policy = UrlPolicy(settings.url_allow)
         self._known: OrderedDict[str, tuple[Path, float]] = OrderedDict()
         self._fetching = asyncio.Semaphore(_AT_ONCE)
 
@@ -65,7 +57,9 @@ class Pictures:
             try:
                 async with asyncio.timeout(_TIMEOUT_S):
                     data = await self._download(url)
-            except (TimeoutError, httpx.HTTPError, OSError) as error:
+            except UrlRefused as error:
+                raise PictureRefusedError(f"the background picture cannot be fetched: {error}") from None
+            except (TimeoutError, httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
                 raise PictureRefusedError(
                     f"the background picture cannot be fetched ({type(error).__name__})"
                 ) from None
@@ -76,47 +70,16 @@ class Pictures:
             return path
 
     async def _download(self, url: str) -> bytes:
-        async with httpx.AsyncClient(trust_env=False, follow_redirects=False, timeout=_TIMEOUT_S) as client:
+        async with self._policy.client(_TIMEOUT_S) as client:
             for _ in range(_REDIRECTS + 1):
-                request = await self._pinned(client, url)
-                response = await client.send(request, stream=True)
-                try:
-                    if response.is_redirect:
-                        url = urljoin(url, response.headers["location"])
-                        continue
-                    if response.status_code != 200:
+                async with client.stream("GET", url, headers={"Accept": "image/png, image/jpeg"}) as response:
+                    if response.status_code == 200:
+                        return await _limited(response)
+                    if not response.has_redirect_location:
                         raise PictureRefusedError(f"the background picture's server answered {response.status_code}")
-                    return await _limited(response)
-                finally:
-                    await response.aclose()
+                    # By the URL as it was asked for: the response's own has the checked address in place of the name.
+                    url = urljoin(url, response.headers["location"])
         raise PictureRefusedError("the background picture's URL redirects too often")
-
-    async def _pinned(self, client: httpx.AsyncClient, url: str) -> httpx.Request:
-        """A request to the very address that was checked: a second look-up could answer another one."""
-        parts = urlsplit(url)
-        host = parts.hostname or ""
-        if parts.scheme not in ("http", "https") or not host:
-            raise PictureRefusedError("the background picture's URL must be http or https")
-        address = await self._resolve(host, parts.port or (443 if parts.scheme == "https" else 80))
-        target = httpx.URL(url).copy_with(host=str(address), userinfo=b"")
-        headers = {"Host": parts.netloc.rpartition("@")[2], "Accept": "image/png, image/jpeg"}
-        return client.build_request("GET", target, headers=headers, extensions={"sni_hostname": host})
-
-    async def _resolve(self, host: str, port: int) -> IpAddress:
-        loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        addresses = [ipaddress.ip_address(entry[4][0]) for entry in found]
-        for address in addresses:
-            if not self._may_reach(host, address):
-                raise PictureRefusedError(f"the background picture's host {host} is an internal address")
-        return addresses[0]
-
-    def _may_reach(self, host: str, address: IpAddress) -> bool:
-        if host.lower() in self._allowed_hosts or any(address in network for network in self._allowed_networks):
-            return True
-        mapped = getattr(address, "ipv4_mapped", None)
-        real = mapped or address
-        return real.is_global and not real.is_multicast and not any(real in tunnel for tunnel in _TUNNELS)
 
     def _keep(self, data: bytes) -> Path:
         extension, width, height = picture_size(data)
@@ -131,13 +94,6 @@ class Pictures:
             fresh.write_bytes(data)
             os.replace(fresh, path)
         return path.resolve()
-
-
-def _network(entry: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
-    try:
-        return ipaddress.ip_network(entry)
-    except ValueError:
-        return None
 
 
 async def _limited(response: httpx.Response) -> bytes:

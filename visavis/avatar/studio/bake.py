@@ -79,6 +79,7 @@ def bake_pack(
         mask = pictures.solid_only(mask, [base[y : y + height, x : x + width], *patches])
         # The base takes the neutral patch in, so that patch and base agree to the last bit of noise.
         pictures.paste(base, patches[0], boxes[bank], mask)
+        patches = [patches[0], *(pictures.steady(patch, patches[0]) for patch in patches[1:])]
         baked[bank] = _Baked(boxes[bank], part, patches, mask)
     manifest = _manifest(character, layout, baked)
     _write(out, manifest, base, baked)

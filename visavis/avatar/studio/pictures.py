@@ -65,6 +65,20 @@ def paste(base: Image, patch: Image, box: Rectangle, mask: Image) -> None:
     region[:] = np.round(blended).astype(np.uint8)
 
 
+def steady(patch: Image, neutral: Image) -> Image:
+    """``patch`` with the neutral picture wherever it differs by no more than the renderer's noise.
+
+    What does not move (nose, hair, neck) is then the same in all entries and does not shimmer while speaking.
+    """
+    change = patch[:, :, :3].astype(np.float32) - neutral[:, :, :3]
+    size = cv2.GaussianBlur(np.abs(change).max(axis=2), (0, 0), 5)
+    moved = np.clip((size - 2.0) / 3.0, 0, 1)
+    moved = cv2.GaussianBlur(moved * moved * (3 - 2 * moved), (0, 0), 3)
+    out = patch.copy()
+    out[:, :, :3] = np.clip(np.round(neutral[:, :, :3] + change * moved[:, :, None]), 0, 255).astype(np.uint8)
+    return out
+
+
 def bleed(base: Image) -> Image:
     """Give transparent pixels the colour of the nearest visible ones, so that scaling draws no dark rim."""
     out = base.copy()
