@@ -57,7 +57,7 @@ def layers() -> str:
     """As import-linter checks them, the highest first."""
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
     found = next(contract["layers"] for contract in contracts if contract["type"] == "layers")
-    return "```\n" + "".join(f"{layer.replace('visavis.', '').replace(':', '|')}\n" for layer in found) + "```\n"
+    return "```\n" + "".join(f"{layer.replace('visavis.', '')}\n" for layer in found) + "```\n"
 
 
 MADE = {"chat-states": chat_states, "job-states": job_states, "layers": layers}

@@ -7,7 +7,7 @@ want=${1:-runtime}
 venv=.venv
 python=${PYTHON:-python3}
 
-say() { printf '\033[2m· %s\033[0m\n' "$*"; }
+say() { if [ -t 1 ]; then printf '\033[2m· %s\033[0m\n' "$*"; else printf '· %s\n' "$*"; fi; }
 
 as_root() {
   if [ "$(id -u)" = 0 ]; then "$@"

@@ -207,3 +207,10 @@ def test_steady_keeps_motion_and_drops_noise() -> None:
     out = pictures.steady(noisy, neutral)
     assert (out[55:65, 75:85] == noisy[55:65, 75:85]).all()
     assert (out[:15] == neutral[:15]).all()
+
+
+def test_narrowed_mask() -> None:
+    mask = pictures.narrowed(pictures.feathered(200, 120, 20), 120, 20)
+    assert mask[:, :40].max() == 0
+    assert mask[:, 160:].max() == 0
+    assert mask[60, 62:138].min() == 255

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import html
 import queue
 import threading
 import time
@@ -92,7 +93,8 @@ class Recording:
         ends = [*(start for start, _ in self._captions[1:]), self._end][: len(self._captions)]
         for (start, text), end in zip(self._captions, ends, strict=True):
             if text and end > start:
-                lines += [f"{_stamp(start)} --> {_stamp(end)}", text, ""]
+                shown = html.escape(" ".join(text.split()), quote=False)  # an empty line would end the cue
+                lines += [f"{_stamp(start)} --> {_stamp(end)}", shown, ""]
         return "\n".join(lines)
 
 

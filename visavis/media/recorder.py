@@ -100,7 +100,8 @@ class Mp4Recorder:
     @property
     def duration_s(self) -> float:
         """Length of what was written so far."""
-        return max(self._audio_end / SAMPLE_RATE, (self._video_last + VIDEO_RATE / self._fps) / VIDEO_RATE)
+        video_s = (self._video_last + VIDEO_RATE / self._fps) / VIDEO_RATE if self.frames else 0.0
+        return max(self._audio_end / SAMPLE_RATE, video_s)
 
     def close(self) -> None:
         """Finish the file. A recording without a picture has only sound."""
@@ -135,7 +136,7 @@ class Mp4Recorder:
         video.time_base = _VIDEO_BASE
         video.codec_context.time_base = _VIDEO_BASE
         video.options = {
-            "preset": "veryfast", "crf": str(self._crf), "bf": "0", "color_range": "tv", "colorspace": "smpte170m",
+            "preset": "superfast", "crf": str(self._crf), "bf": "0", "color_range": "tv", "colorspace": "smpte170m",
             "color_primaries": "smpte170m", "color_trc": "smpte170m",
         }  # fmt: skip
         self._video = video

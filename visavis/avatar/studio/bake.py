@@ -39,10 +39,15 @@ def _clipped(moved: Sequence[float], limits: Sequence[float], canvas: tuple[int,
     return x, y, (int(right) - x + 1) // 2 * 2, (int(bottom) - y + 1) // 2 * 2
 
 
+def _eye_distance(layout: dict[str, Any]) -> float:
+    anchors = layout["anchors"]
+    return float(anchors["right_eye"][0] - anchors["left_eye"][0])
+
+
 def place(layout: dict[str, Any], canvas: tuple[int, int]) -> dict[str, Rectangle]:
     """The banks' rectangles: where things move, but no farther than the face goes."""
     at = {name: np.array(point) for name, point in layout["anchors"].items()}
-    apart = float(at["right_eye"][0] - at["left_eye"][0])
+    apart = _eye_distance(layout)
     middle, eyes, chin = float(at["nose"][0]), float(at["left_eye"][1]), float(at["chin"][1])
     mouth = (middle - 1.36 * apart, float(at["nose"][1]) - 0.12 * apart, middle + 1.36 * apart, chin + 0.45 * apart)
     lids = (middle - 1.2 * apart, eyes - 0.95 * apart, middle + 1.2 * apart, float(at["nose"][1]) - 0.12 * apart)
@@ -76,6 +81,8 @@ def bake_pack(
         patches = [pictures.read(found[f"{bank}/{entry.id}"]) for entry in part]
         x, y, width, height = boxes[bank]
         mask = pictures.feathered(width, height, _FEATHER)
+        if bank == "mouth":
+            mask = pictures.narrowed(mask, round(character.mouth_width * _eye_distance(layout)), _FEATHER)
         mask = pictures.solid_only(mask, [base[y : y + height, x : x + width], *patches])
         # The base takes the neutral patch in, so that patch and base agree to the last bit of noise.
         pictures.paste(base, patches[0], boxes[bank], mask)

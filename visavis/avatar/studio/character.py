@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from visavis.avatar.manifest import Box, Size, Weight
 from visavis.avatar.studio.environment import StudioError
@@ -35,6 +35,7 @@ class Character(BaseModel):
     canvas: Size
     camera: dict[str, float]
     views: ViewBoxes
+    mouth_width: float = Field(default=2.4, gt=0.5, description="width of the mouth bank's mask, in eye distances")
     shape: dict[str, float]
     rest: dict[str, Weight]
     gain: dict[str, float] = {}
@@ -57,7 +58,7 @@ class Character(BaseModel):
 
     def scene(self) -> dict[str, Any]:
         """What pictures depend on."""
-        return self.model_dump(exclude={"id", "name", "licence", "made_by", "views"})
+        return self.model_dump(exclude={"id", "name", "licence", "made_by", "views", "mouth_width"})
 
 
 def find(character: str | Path) -> Path:

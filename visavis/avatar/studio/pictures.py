@@ -44,6 +44,17 @@ def feathered(width: int, height: int, feather: int) -> Image:
     return mask
 
 
+def narrowed(mask: Image, width: int, feather: int) -> Image:
+    """``mask`` within ``width`` pixels about its middle: what lies beside it (hair) never moves and must not shimmer."""
+    height, whole = mask.shape
+    inset = max(0, (whole - width) // 2)
+    out = np.zeros_like(mask)
+    out[:, inset : whole - inset] = np.minimum(
+        mask[:, inset : whole - inset], feathered(whole - 2 * inset, height, feather)
+    )
+    return out
+
+
 def solid_only(mask: Image, patches: Sequence[Image]) -> Image:
     """``mask``, kept away from where any of the patches is not opaque."""
     alpha = np.min(np.stack([patch[:, :, 3] for patch in patches]), axis=0)
@@ -71,9 +82,11 @@ def steady(patch: Image, neutral: Image) -> Image:
     What does not move (nose, hair, neck) is then the same in all entries and does not shimmer while speaking.
     """
     change = patch[:, :, :3].astype(np.float32) - neutral[:, :, :3]
-    size = cv2.GaussianBlur(np.abs(change).max(axis=2), (0, 0), 5)
-    moved = np.clip((size - 2.0) / 3.0, 0, 1)
-    moved = cv2.GaussianBlur(moved * moved * (3 - 2 * moved), (0, 0), 3)
+    # Noise changes its sign from pixel to pixel and goes away in a blur; motion stays.
+    size = np.abs(cv2.GaussianBlur(change, (0, 0), 4)).max(axis=2)
+    moved = np.clip((size - 1.3) / 2.2, 0, 1)
+    moved = cv2.dilate(moved, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (13, 13)))
+    moved = cv2.GaussianBlur(moved * moved * (3 - 2 * moved), (0, 0), 4)
     out = patch.copy()
     out[:, :, :3] = np.clip(np.round(neutral[:, :, :3] + change * moved[:, :, None]), 0, 255).astype(np.uint8)
     return out
