@@ -1,7 +1,7 @@
 """Write ``docs/settings.md`` from the settings class and the command line, so that the page cannot lie.
 
-    python tools/make_settings_doc.py            # write it
-    python tools/make_settings_doc.py --check    # exit status 1 if it is stale
+python tools/make_settings_doc.py            # write it
+python tools/make_settings_doc.py --check    # exit status 1 if it is stale
 """
 
 from __future__ import annotations
@@ -103,11 +103,17 @@ def page() -> str:
     properties = Settings.model_json_schema()["properties"]
     unknown = set(SECTIONS) - set(properties)
     if unknown or next(iter(properties)) not in SECTIONS:
-        raise SystemExit(f"SECTIONS of {Path(__file__).name} must name settings that exist, the first among them: {unknown}")
+        raise SystemExit(
+            f"SECTIONS of {Path(__file__).name} must name settings that exist, the first among them: {unknown}"
+        )
     lines = [HEAD]
     for name, schema in properties.items():
         if name in SECTIONS:
-            lines += [f"\n## {SECTIONS[name]}\n", "| variable | flag | default | must be | meaning |", "| --- | --- | --- | --- | --- |"]
+            lines += [
+                f"\n## {SECTIONS[name]}\n",
+                "| variable | flag | default | must be | meaning |",
+                "| --- | --- | --- | --- | --- |",
+            ]
         variable = f"{PREFIX}{name.upper()}"
         field = Settings.model_fields[name]
         value = field.get_default(call_default_factory=True)
@@ -120,7 +126,12 @@ def page() -> str:
             lines.append(f"| `visavis {command}` | `{variable}` | `{flag}` | {text} |")
     lines += ["\n## Read from elsewhere\n", "| variable | meaning |", "| --- | --- |"]
     lines += [f"| `{variable}` | {text} |" for variable, text in OUTSIDE]
-    lines += ["\nThe effective settings, secrets left out (but a password within `VISAVIS_DATABASE_URL` is shown):\n", "```", EFFECTIVE, "```"]
+    lines += [
+        "\nThe effective settings, secrets left out (but a password within `VISAVIS_DATABASE_URL` is shown):\n",
+        "```",
+        EFFECTIVE,
+        "```",
+    ]
     return "\n".join(lines) + "\n"
 
 

@@ -1,7 +1,7 @@
 """Write the tables of states and layers into ``docs/architecture.md``, between the marks ``<!-- made: NAME -->`` and ``<!-- end -->``.
 
-    python tools/make_state_tables.py            # write them
-    python tools/make_state_tables.py --check    # exit status 1 if one is stale
+python tools/make_state_tables.py            # write them
+python tools/make_state_tables.py --check    # exit status 1 if one is stale
 """
 
 from __future__ import annotations
@@ -34,7 +34,9 @@ def chat_states() -> str:
         new = CHAT.get((state, event))
         return "" if new is None else "stays" if new is state else f"{new.name} ({new.value})"
 
-    rows = [[f"{state.name} ({state.value})", *(cell(state, event) for event in ChatEvent)] for state in sorted(ChatState)]
+    rows = [
+        [f"{state.name} ({state.value})", *(cell(state, event) for event in ChatEvent)] for state in sorted(ChatState)
+    ]
     return _table(["state", *(event.value for event in ChatEvent)], rows)
 
 

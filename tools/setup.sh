@@ -43,16 +43,17 @@ fi
 
 lock=requirements/runtime.txt
 [ "$want" = tests ] && lock=requirements/dev.txt
-stamp=$venv/.installed-$want
-sum=$(cat "$lock" pyproject.toml | sha256sum | cut -c1-64)
+sum=$(cat requirements/runtime.txt requirements/dev.txt pyproject.toml | sha256sum | cut -c1-64)
+installed() { [ "$(cat "$venv/.installed-$1" 2>/dev/null || true)" = "$sum" ]; }
 if [ ! -x $venv/bin/python ]; then
   say "creating $venv with $("$python" -V)"
   "$python" -m venv $venv
 fi
-if [ "$(cat "$stamp" 2>/dev/null || true)" != "$sum" ]; then
+# What the tests need includes all that runs.
+if ! installed "$want" && ! installed tests; then
   say "installing Python packages from $lock (about two minutes the first time)"
   $venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r "$lock"
   $venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
-  echo "$sum" > "$stamp"
+  echo "$sum" > "$venv/.installed-$want"
 fi
 $venv/bin/visavis models assemble --quiet

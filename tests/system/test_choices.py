@@ -15,6 +15,7 @@ from aiohttp import web
 from huaweicloudsdkcore.exceptions.exceptions import ClientRequestException
 from huaweicloudsdkmetastudio.v1 import model
 from running import Cloud, guest, serving
+from test_conversation import recorded
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
 
@@ -108,3 +109,50 @@ async def test_a_voice_and_avatar_that_do_not_exist_are_refused(cloud: Cloud) ->
         await asyncio.to_thread(cloud.room, model_asset_id="nobody")
     assert refused.value.status_code == 400
     assert refused.value.error_code == "MSS.00000003"
+
+
+async def test_pipecat_services_named_in_the_settings(tmp_path: Path) -> None:
+    """Pipecat's own OpenAI services against a server that hears one sentence and speaks a tone."""
+    heard: list[bytes] = []
+
+    async def transcribe(request: web.Request) -> web.Response:
+        form = await request.post()
+        heard.append(form["file"].file.read())
+        return web.json_response({"text": "Which languages can you speak?"})
+
+    async def speak(request: web.Request) -> web.Response:
+        tone = np.sin(np.arange(24_000) * 2 * np.pi * 600 / 24_000) * 12_000
+        return web.Response(body=tone.astype(np.int16).tobytes(), content_type="application/octet-stream")
+
+    app = web.Application(client_max_size=2**24)
+    app.router.add_post("/v1/audio/transcriptions", transcribe)
+    app.router.add_post("/v1/audio/speech", speak)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    options = json.dumps({"api_key": "k3y", "base_url": f"http://127.0.0.1:{runner.addresses[0][1]}/v1"})
+    try:
+        with serving(
+            tmp_path / "data",
+            workers="1",
+            warm_answers="false",
+            stt_service="pipecat.services.openai.stt:OpenAISTTService",
+            stt_options=options,
+            tts_service="pipecat.services.openai.tts:OpenAITTSService",
+            tts_options=options,
+        ) as server:
+            cloud = server.cloud()
+            room_id = await asyncio.to_thread(cloud.room)
+            async with guest(cloud, room_id) as visitor:
+                pcm, rate = recorded("en.wav")
+                await visitor.client.speak(pcm, rate)
+                assert (await visitor.until("user-transcription"))["text"] == "Which languages can you speak?"
+                await visitor.until("bot-started-speaking")
+                await visitor.until("bot-stopped-speaking")
+                sound = visitor.senses.sound()
+            assert "k3y" not in server.log
+    finally:
+        await runner.cleanup()
+    assert heard[0].startswith(b"RIFF")
+    spectrum = np.abs(np.fft.rfft(sound))
+    assert abs(np.fft.rfftfreq(len(sound), 1 / 48_000)[spectrum.argmax()] - 600) < 10

@@ -1,0 +1,159 @@
+"""Engines for whole sessions without models and network: the session, its stage and its pipeline are the real ones."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from session_fakes import FakeDialogue, FakeOutlet, FakeRecogniser, FakeRenderer, FakeSynthesiser, Heard
+
+from visavis.errors import VisavisError
+from visavis.media.h264 import H264Encoder
+from visavis.media.opus import OpusEncoder
+from visavis.motion.director import Director
+from visavis.rtc.room import Microphone, RoomEvents
+from visavis.session.conversation import Parts
+from visavis.session.services import EmbeddedRecogniser, EmbeddedSynthesiser
+from visavis.session.spec import JobEvent, JobSpec, RtcUser
+from visavis.session.stage import Stage
+from visavis.settings import Settings
+
+
+def job(job_id: str = "j1", **more: Any) -> JobSpec:
+    users = [RtcUser(user_type="END_USER", user_id="u1"), RtcUser(user_type="PLAYER", user_id="p1")]
+    return JobSpec(
+        job_id=job_id, project_id="p", room_id="r", rtc_room_id="rtc", users=users, default_language="en", **more
+    )
+
+
+class FakeActivity:
+    """Nobody ever speaks."""
+
+    sample_rate, frame_samples = 16_000, 512
+
+    def probability(self, pcm: np.ndarray) -> float:
+        return 0.0
+
+    def reset(self) -> None:
+        pass
+
+
+class FakeBroadcaster(FakeOutlet):
+    def __init__(self) -> None:
+        super().__init__()
+        self.on_keyframe_needed: Any = None
+
+
+class FakeRoom:
+    """A room whose END_USER the test plays: ``events`` are its doings, ``told`` is what it is sent."""
+
+    def __init__(self, events: RoomEvents) -> None:
+        self.events = events
+        self.broadcaster = FakeBroadcaster()
+        self.microphone = Microphone()
+        self.told = Heard()
+        self.closed = False
+
+    def send(self, text: str) -> bool:
+        message = json.loads(text)
+        data = message.get("data") or {}
+        self.told.note(data.get("event") or message["type"], data)
+        return True
+
+    def say(self, kind: str, **data: Any) -> None:
+        """The END_USER sends an RTVI message."""
+        self.events.message(json.dumps({"label": "rtvi-ai", "type": kind, "id": "1", "data": data}))
+
+    def stats(self) -> dict[str, float]:
+        return {"viewers": 1.0}
+
+    async def close(self) -> None:
+        self.closed = True
+        self.microphone.close()
+
+
+class FakeAhead:
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+
+    def go_on(self) -> None:
+        self.calls.append("go on")
+
+    async def stop(self) -> None:
+        self.calls.append("stop")
+
+
+class FailingRenderer(FakeRenderer):
+    def draw(self, motion: object, out: np.ndarray) -> bool:
+        raise RuntimeError("no paint")
+
+
+@dataclass
+class FakeEngines:
+    """What :class:`~visavis.session.engines.Engines` offers; the rooms it made are in ``rooms``."""
+
+    settings: Settings = field(default_factory=lambda: Settings(_env_file=None))
+    ahead: FakeAhead = field(default_factory=FakeAhead)
+    dialogue: FakeDialogue = field(default_factory=lambda: FakeDialogue("I am fine."))
+    rooms: list[FakeRoom] = field(default_factory=list)
+    renderer: type[FakeRenderer] = FakeRenderer
+    refusal: str = ""
+    closed: bool = False
+
+    def director(self, spec: JobSpec) -> Director:
+        return Director(np.random.default_rng(1))
+
+    def room(self, spec: JobSpec, events: RoomEvents) -> FakeRoom:
+        self.rooms.append(FakeRoom(events))
+        return self.rooms[-1]
+
+    def picture(self, spec: JobSpec) -> tuple[FakeRenderer, H264Encoder]:
+        if self.refusal:
+            raise VisavisError(self.refusal)
+        return self.renderer(), H264Encoder(64, 48)
+
+    def stage(
+        self, spec: JobSpec, director: Director, renderer: Any, video: H264Encoder, outlet: Any, listener: Any
+    ) -> Stage:
+        return Stage(
+            director=director, renderer=renderer, video=video, audio=OpusEncoder(), outlet=outlet, listener=listener
+        )
+
+    async def parts(self, spec: JobSpec) -> Parts:
+        return Parts(
+            FakeActivity(),
+            EmbeddedRecogniser(FakeRecogniser(), None),
+            self.dialogue,
+            EmbeddedSynthesiser(FakeSynthesiser(0.2), spec.voices, "en"),
+        )
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+class Events:
+    """What a host emits; a test waits for an event of a kind."""
+
+    def __init__(self) -> None:
+        self.journal = Heard()
+
+    def __call__(self, event: JobEvent) -> None:
+        self.journal.note(event.kind, event)
+
+    @property
+    def kinds(self) -> list[str]:
+        return [kind for kind, _ in self.journal.entries]
+
+
+async def at_rest() -> AsyncIterator[None]:
+    """Fails a test that leaves a task behind."""
+    before = asyncio.all_tasks()
+    yield
+    left = {task for task in asyncio.all_tasks() - before if not task.done()}
+    if left:
+        await asyncio.wait(left, timeout=1)
+    assert not {task.get_name() for task in left if not task.done()}
