@@ -21,7 +21,7 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="address the HTTP server listens on")
     port: int = Field(8080, ge=0, le=65535, description="port of the HTTP server; 0: any free one")
     data: Path = Field(Path("data"), description="folder of the database, keys, caches and uploads")
-    database_url: str = Field("", description="SQLAlchemy URL; empty: SQLite in the data folder")
+    database_url: str = Field("", repr=False, description="SQLAlchemy URL; empty: SQLite in the data folder")
     models: Path | None = Field(None, description="local folder of model files; empty: a cache in the user's home")
     public_address: str = Field("", description="host:port that clients use; empty: host and port as served")
     tls_cert: Path | None = Field(None, description="PEM certificate chain")
@@ -59,6 +59,8 @@ class Settings(BaseSettings):
 
     warm_answers: bool = Field(True, description="synthesise stored answers ahead of time while nobody talks")
 
+    dialogue: str = Field("", description="entry point of a dialogue engine; empty: stored answers, or the robot's model")
+    knowledge: list[Path] = Field(default_factory=list, description="knowledge files instead of the shipped one, JSON list")
     answer_threshold: float = Field(0.55, ge=0, le=1, description="similarity from which a stored answer is spoken")
     clarify_threshold: float = Field(0.48, ge=0, le=1, description="similarity from which it asks which was meant")
 

@@ -168,14 +168,25 @@ async def test_a_picture_that_cannot_be_made_is_told_and_leaves_nothing(running:
 
 async def test_a_session_that_breaks_fails_alone(running: Running) -> None:
     healthy = await running.start(job_id="healthy")
-    running.engines.renderer = FailingRenderer
     broken = await running.start(job_id="broken")
+    broken.microphone.push(None)  # type: ignore[arg-type]
     finished = await running.finished()
     assert (finished.job_id, finished.reason, finished.error_code) == ("broken", "FAILED", "MSS.47000001")
-    assert "RuntimeError" in finished.error_msg
+    assert "AttributeError" in finished.error_msg
     assert broken.closed
     assert not healthy.closed
-    assert running.host.stats("healthy")["frames"] >= 0
+    await running.host.command("healthy", SessionCommand(kind="say", text="Still here."))
+    await healthy.told.wait("bot-output")
+
+
+async def test_pictures_that_cannot_be_drawn_do_not_silence_it(running: Running) -> None:
+    running.engines.renderer = FailingRenderer
+    room = await running.start()
+    room.events.media()
+    await running.host.command("j1", SessionCommand(kind="say", text="I am here."))
+    await room.told.wait("bot-stopped-speaking")
+    assert room.broadcaster.audio
+    assert running.host.stats("j1")["frames"] == 0
 
 
 async def test_closing_the_host_ends_every_session(running: Running) -> None:

@@ -11,7 +11,12 @@ from visavis.dispatch.types import WorkerInfo
 _LATENCY_BUCKETS = (0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 8.0, 13.0)
 _HTTP_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
-_COUNTED = {"frames": "frames", "late_frames": "late_frames"}
+_COUNTED = {
+    "frames": "frames",
+    "late_frames": "late_frames",
+    "speaking_frames": "speaking_frames",
+    "speaking_late_frames": "speaking_late_frames",
+}
 
 
 class Metrics:
@@ -46,6 +51,10 @@ class Metrics:
         )
         self.frames = Counter("visavis_frames", "Pictures sent", registry=registry)
         self.late_frames = Counter("visavis_late_frames", "Pictures that missed their time", registry=registry)
+        self.speaking_frames = Counter("visavis_speaking_frames", "Pictures sent while it spoke", registry=registry)
+        self.speaking_late_frames = Counter(
+            "visavis_speaking_late_frames", "Of those, the ones that missed their time", registry=registry
+        )
         self.fps = Gauge("visavis_session_fps", "Pictures a second, by job", ["job_id"], registry=registry)
         self.viewers = Gauge("visavis_session_viewers", "Peers in the RTC room, by job", ["job_id"], registry=registry)
         self._seen: dict[str, dict[str, float]] = {}

@@ -25,6 +25,7 @@ from visavis.cli.certificate import self_signed
 from visavis.dispatch.factory import create_dispatcher
 from visavis.settings import Settings
 from visavis.speech.voices import all_voices
+from visavis.store.database import Database
 from visavis.store.keys import create_key, create_user
 
 PROJECT = "default"
@@ -132,10 +133,16 @@ def catalogue(settings: Settings) -> FixedCatalogue:
     return FixedCatalogue(all_voices(), avatars)
 
 
+async def _check_store(settings: Settings) -> None:
+    """Open the database and its keys once, so that what is wrong with them is one clear line instead of a failed start."""
+    await (await Database.open(settings)).close()
+
+
 def run(settings: Settings, *, demo_room: bool, as_json: bool) -> int:
     """Run the server until a signal; exit status."""
     log.configure(settings.log_level, settings.log_format)
     settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    asyncio.run(_check_store(settings))
     owner = credentials(settings)
     certificate, key = settings.tls_cert, settings.tls_key
     if settings.tls == "self" and not certificate:

@@ -202,7 +202,7 @@ def _object(data: str) -> dict[str, Any]:
     try:
         value = json.loads(data)
     except ValueError as error:
-        raise ModelError(f"not JSON: {data[:120]!r}") from error
+        raise ModelError(f"not JSON ({len(data)} characters)") from error
     if not isinstance(value, dict):
         raise ModelError(f"not a JSON object: {data[:120]!r}")
     return value

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from pathlib import Path
 
 from visavis import log
-from visavis.dialogue.knowledge import load
+from visavis.dialogue.knowledge import SHIPPED, load
 from visavis.dialogue.stored import stored_sentences
 from visavis.speech.cache import CachedSynthesiser, Phrase
 from visavis.speech.voices import DEFAULT
@@ -16,8 +18,9 @@ _log = log.get("ahead")
 class Ahead:
     """Works while the worker has no session: two cores are not enough for Kokoro beside a picture at 25 fps."""
 
-    def __init__(self, synthesiser: CachedSynthesiser, *, enabled: bool) -> None:
+    def __init__(self, synthesiser: CachedSynthesiser, knowledge: Sequence[Path], *, enabled: bool) -> None:
         self._synthesiser = synthesiser
+        self._knowledge = list(knowledge) or [SHIPPED]
         self._enabled = enabled
         self._task: asyncio.Task[None] | None = None
         self._done = False
@@ -35,7 +38,7 @@ class Ahead:
             await asyncio.gather(task, return_exceptions=True)
 
     async def _work(self) -> None:
-        sentences = await asyncio.to_thread(lambda: stored_sentences(load()))
+        sentences = await asyncio.to_thread(lambda: stored_sentences(load(self._knowledge)))
         phrases = [Phrase(sentence.text, DEFAULT, sentence.language) for sentence in sentences]
         made = await self._synthesiser.warm(phrases)
         self._done = True

@@ -56,7 +56,7 @@ class Engines:
             dialogues.warm(),
             asyncio.to_thread(lambda: prepare(find("default", search_folders(settings.data)), WARM_SIZES)),
         )
-        return cls(settings, speech, dialogues, Ahead(speech.synthesiser, enabled=settings.warm_answers))
+        return cls(settings, speech, dialogues, Ahead(speech.synthesiser, settings.knowledge, enabled=settings.warm_answers))
 
     async def close(self) -> None:
         """Free what ``load`` took."""
@@ -124,7 +124,7 @@ class Engines:
         )
         llm = spec.robot.llm
         endpoint = Endpoint(**llm.model_dump()) if llm else None
-        dialogue = await self.dialogues.create(endpoint, spec.robot.knowledge)
+        dialogue = await self.dialogues.create(endpoint, settings.knowledge, settings.dialogue)
         return Parts(self.speech.activity.activity(), recognition, dialogue, synthesis)
 
 

@@ -24,7 +24,7 @@ from visavis.speech.types import Language, PhonemeTiming, Recogniser, Synthesise
 
 _log = log.get("speech")
 
-PRE_ROLL_S = 0.4
+PRE_ROLL_S = 0.5
 """Sound kept from before the detector noticed speech, so that no first syllable is lost."""
 
 QUIET_PROBABILITY = 0.1

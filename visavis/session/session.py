@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Coroutine
 from typing import Any
 
@@ -46,6 +47,7 @@ class Session:
         self._finishing = asyncio.Event()
         self._side_tasks: set[asyncio.Task[None]] = set()
         self._room: Room | None = None
+        self._frames_at = (time.monotonic(), 0)
         self.task: asyncio.Task[None] | None = None
         self.done = asyncio.Event()
 
@@ -152,9 +154,12 @@ class Session:
         )
 
     def stats(self) -> dict[str, float]:
-        """Counters for the heartbeat."""
+        """Counters for the heartbeat; ``fps`` is that since the last call."""
         stage = self._stage.stats
+        now, before = (time.monotonic(), stage.frames), self._frames_at
+        self._frames_at = now
         return {
+            "fps": round((now[1] - before[1]) / max(now[0] - before[0], 0.001), 1),
             "frames": stage.frames,
             "late_frames": stage.late_frames,
             "dropped_frames": stage.dropped_frames,

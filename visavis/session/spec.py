@@ -40,7 +40,7 @@ class VoiceSpec(_Model):
 
 
 class VideoSpec(_Model):
-    """The picture: the stage is drawn at ``stage_width`` x ``stage_height``; CROP keeps width x height from (dx, dy)."""
+    """The picture. RESIZE: the stage at width x height. CROP: width x height from (dx, dy) of a stage of 1080x1920 or 1920x1080."""
 
     width: int = 720
     height: int = 1280
@@ -75,14 +75,13 @@ class LlmSpec(_Model):
 
 
 class RobotSpec(_Model):
-    """Who answers. ``llm`` None: the stored answers of ``knowledge``."""
+    """Who answers. ``llm`` None: the stored answers."""
 
     robot_id: str | None = None
     name: str = ""
     app_type: int = 7
     tail_silence_ms: int = 500
     llm: LlmSpec | None = None
-    knowledge: list[str] = Field(default_factory=list, description="paths of knowledge files; empty: the shipped one")
 
 
 class IceServer(_Model):

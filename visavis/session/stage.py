@@ -302,6 +302,7 @@ class Stage:
             return
         if self._drawing is not None and not self._drawing.done():
             self.stats.dropped_frames += 1
+            self.stats.late_frames += 1
             if self._speaking:
                 self.stats.speaking_late_frames += 1
             return

@@ -92,8 +92,8 @@ class WhisperRecogniser:
         # cores that also draw pictures, an utterance then takes seconds instead of 0.2 s.
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         import ctranslate2
+        import opencc
         import tokenizers
-        import zhconv
         from faster_whisper.feature_extractor import FeatureExtractor
 
         models.assemble(models_dir)
@@ -104,10 +104,10 @@ class WhisperRecogniser:
             str(folder), device="cpu", compute_type="int8", intra_threads=threads, inter_threads=concurrency
         )
         self._tokens = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
-        self._simplify = zhconv.convert
+        self._simplify = opencc.OpenCC("t2s").convert
         self._pool = ThreadPoolExecutor(concurrency, "whisper")
         self._hear(np.zeros(SAMPLE_RATE, np.float32), "en", _SHORT, threading.Event())
-        zhconv.convert("預熱", "zh-cn")
+        self._simplify("預熱")
 
     @property
     def sample_rate(self) -> int:
@@ -192,7 +192,7 @@ class WhisperRecogniser:
             return ""
         if heard.repetitive:
             return ""
-        return str(self._simplify(text, "zh-cn")) if language == "zh" else text
+        return str(self._simplify(text)) if language == "zh" else text
 
 
 def _window_seconds(duration: float) -> float:
