@@ -153,7 +153,8 @@ async def at_rest() -> AsyncIterator[None]:
     """Fails a test that leaves a task behind."""
     before = asyncio.all_tasks()
     yield
-    left = {task for task in asyncio.all_tasks() - before if not task.done()}
+    left = asyncio.all_tasks() - before - {asyncio.current_task()}
     if left:
-        await asyncio.wait(left, timeout=1)
-    assert not {task.get_name() for task in left if not task.done()}
+        _, left = await asyncio.wait(left, timeout=1)
+    if left:
+        raise AssertionError(f"still running: {sorted(task.get_name() for task in left)}")

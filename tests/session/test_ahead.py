@@ -9,11 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from visavis.dialogue.types import Sentence
-from visavis.session import ahead
 from visavis.session.ahead import Ahead
 from visavis.speech.cache import CachedSynthesiser
 from visavis.speech.types import NORMAL, SpeechChunk, VoiceSettings
+from visavis.speech.voices import DEFAULT
 
 TEXTS = ["One.", "Two.", "Three."]
 
@@ -68,15 +67,30 @@ def inner() -> SlowSynthesiser:
 
 
 @pytest.fixture
-def cache(inner: SlowSynthesiser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CachedSynthesiser:
-    monkeypatch.setattr(ahead, "stored_sentences", lambda knowledge: [Sentence(text, "en") for text in TEXTS])
-    return CachedSynthesiser(inner, tmp_path)
+def cache(inner: SlowSynthesiser, tmp_path: Path) -> CachedSynthesiser:
+    return CachedSynthesiser(inner, tmp_path / "cache")
+
+
+@pytest.fixture
+def knowledge(tmp_path: Path) -> list[Path]:
+    """A file whose answers are TEXTS."""
+    path = tmp_path / "knowledge.yaml"
+    path.write_text(
+        """
+format: visavis-knowledge
+version: 1
+entries:
+  - {id: a, questions: {en: [How far?]}, answers: {en: "One. Two."}}
+  - {id: b, questions: {en: [And then?]}, answers: {en: "Three."}}
+"""
+    )
+    return [path]
 
 
 async def kept(cache: CachedSynthesiser, inner: SlowSynthesiser, text: str) -> bool:
     """Whether the cache speaks ``text`` without its synthesiser."""
     begun = len(inner.begun)
-    async for _ in cache.say(text, ahead.DEFAULT, "en"):
+    async for _ in cache.say(text, DEFAULT, "en"):
         pass
     return len(inner.begun) == begun
 
@@ -88,9 +102,9 @@ async def finished(work: Ahead) -> None:
 
 
 async def test_it_makes_every_stored_answer_while_idle_and_only_once(
-    cache: CachedSynthesiser, inner: SlowSynthesiser
+    cache: CachedSynthesiser, inner: SlowSynthesiser, knowledge: list[Path]
 ) -> None:
-    work = Ahead(cache, enabled=True)
+    work = Ahead(cache, knowledge, enabled=True)
     inner.let_go(10)
     work.go_on()
     await finished(work)
@@ -103,9 +117,9 @@ async def test_it_makes_every_stored_answer_while_idle_and_only_once(
 
 
 async def test_stop_gives_the_processor_back_at_once_and_it_goes_on_later(
-    cache: CachedSynthesiser, inner: SlowSynthesiser
+    cache: CachedSynthesiser, inner: SlowSynthesiser, knowledge: list[Path]
 ) -> None:
-    work = Ahead(cache, enabled=True)
+    work = Ahead(cache, knowledge, enabled=True)
     work.go_on()
     inner.let_go()
     await inner.until(lambda: inner.begun == TEXTS[:2])
@@ -121,8 +135,10 @@ async def test_stop_gives_the_processor_back_at_once_and_it_goes_on_later(
     assert inner.begun == ["One.", "Two.", "Two.", "Three."], "what was finished is not made again"
 
 
-async def test_going_on_twice_is_one_work(cache: CachedSynthesiser, inner: SlowSynthesiser) -> None:
-    work = Ahead(cache, enabled=True)
+async def test_going_on_twice_is_one_work(
+    cache: CachedSynthesiser, inner: SlowSynthesiser, knowledge: list[Path]
+) -> None:
+    work = Ahead(cache, knowledge, enabled=True)
     work.go_on()
     work.go_on()
     await inner.until(lambda: bool(inner.begun))
@@ -130,8 +146,10 @@ async def test_going_on_twice_is_one_work(cache: CachedSynthesiser, inner: SlowS
     await work.stop()
 
 
-async def test_a_failing_synthesiser_harms_nobody(cache: CachedSynthesiser, inner: SlowSynthesiser) -> None:
-    work = Ahead(cache, enabled=True)
+async def test_a_failing_synthesiser_harms_nobody(
+    cache: CachedSynthesiser, inner: SlowSynthesiser, knowledge: list[Path]
+) -> None:
+    work = Ahead(cache, knowledge, enabled=True)
     inner.failing = True
     inner.let_go(10)
     work.go_on()
@@ -144,8 +162,10 @@ async def test_a_failing_synthesiser_harms_nobody(cache: CachedSynthesiser, inne
     assert inner.finished == TEXTS
 
 
-async def test_disabled_it_does_nothing(cache: CachedSynthesiser, inner: SlowSynthesiser) -> None:
-    work = Ahead(cache, enabled=False)
+async def test_disabled_it_does_nothing(
+    cache: CachedSynthesiser, inner: SlowSynthesiser, knowledge: list[Path]
+) -> None:
+    work = Ahead(cache, knowledge, enabled=False)
     inner.let_go(10)
     work.go_on()
     assert work._task is None
@@ -153,5 +173,5 @@ async def test_disabled_it_does_nothing(cache: CachedSynthesiser, inner: SlowSyn
     assert inner.begun == []
 
 
-async def test_stopping_what_never_began(cache: CachedSynthesiser) -> None:
-    await Ahead(cache, enabled=True).stop()
+async def test_stopping_what_never_began(cache: CachedSynthesiser, knowledge: list[Path]) -> None:
+    await Ahead(cache, knowledge, enabled=True).stop()

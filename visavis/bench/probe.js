@@ -81,6 +81,16 @@
     for (let i = 0; i < buffer.length; i += 8192) text += String.fromCharCode(...buffer.subarray(i, i + 8192));
     return btoa(text);
   };
+  // When each picture was shown (by the compositor, not by this script), without looking at it.
+  window.times = () => {
+    const video = document.getElementById("video");
+    window.shown_at = [];
+    const note = (_, metadata) => {
+      window.shown_at.push(metadata.presentationTime);
+      video.requestVideoFrameCallback(note);
+    };
+    video.requestVideoFrameCallback(note);
+  };
   // Luma of a box of the picture, for each frame shown: [time, mean, change since the frame before].
   window.watch = (x, y, width, height) => {
     const video = document.getElementById("video");

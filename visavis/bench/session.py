@@ -20,6 +20,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Final
 
+import httpx
+
 from visavis.api.owner import make_room, one_time_link, owner_client
 from visavis.errors import VisavisError
 
@@ -87,6 +89,7 @@ async def _sessions(ready: dict[str, str], pid: int, count: int, seconds: float)
                 name: (_cpu(pid)[name] - before[name]) / (time.monotonic() - began) * 1000 / count for name in before
             }
             reports = [await visitor.report() for visitor in visitors]
+            served = await _served(ready["url"])
             for visitor in visitors:
                 await visitor.page.evaluate("visavis.stop()")
         finally:
@@ -95,6 +98,7 @@ async def _sessions(ready: dict[str, str], pid: int, count: int, seconds: float)
         "first_picture_s": [report["first_picture_s"] for report in reports],
         "fps_speaking": [report["fps_speaking"] for report in reports],
         "late_percent_speaking": [report["late_percent_speaking"] for report in reports],
+        "server_late_percent_speaking": served,
         "lips_minus_voice_ms": [report["lips_minus_voice_ms"] for report in reports],
         "heard_after_s": _spread([time for report in reports for time in report["heard_after_s"]]),
         "stages_s_p50": _stages([stages for report in reports for stages in report["stages"]]),
@@ -125,7 +129,7 @@ class _Visitor:
         await page.wait_for_selector("#stage[data-picture]")
         visitor.first_picture_s = round(time.monotonic() - began, 3)
         await page.wait_for_function("visavis.chatState === 2")
-        await page.evaluate("() => { watch(0, 0, 16, 16); listen(); }")
+        await page.evaluate("() => { times(); listen(); }")
         return visitor
 
     async def talk(self) -> None:
@@ -161,7 +165,7 @@ class _Visitor:
         await self.page.wait_for_timeout(seconds * 1000)
 
     async def report(self) -> dict[str, Any]:
-        shown = await self.page.evaluate("frames_seen.map((frame) => frame[0])")
+        shown = await self.page.evaluate("shown_at")
         stages = await self.page.evaluate(
             "messages.filter((m) => m.data && m.data.event === 'latency').map((m) => m.data.stages)"
         )
@@ -178,6 +182,15 @@ class _Visitor:
             "heard_after_s": self.heard_after,
             "stages": stages[1:],
         }
+
+
+async def _served(url: str) -> float:
+    """Late pictures among those that the server made while speaking, percent, since its start."""
+    async with httpx.AsyncClient() as http:
+        lines = (await http.get(f"{url}/metrics")).text.splitlines()
+    counts = {line.split()[0]: float(line.split()[1]) for line in lines if line.startswith("visavis_speaking_")}
+    late, made = counts["visavis_speaking_late_frames_total"], counts["visavis_speaking_frames_total"]
+    return round(100 * late / made, 2) if made else 100.0
 
 
 def _cpu(pid: int) -> dict[str, float]:

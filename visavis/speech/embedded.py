@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-import os
-import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,6 +17,7 @@ from visavis.speech.engines import SAMPLE_RATE, Hibari, Kokoro, Stop, Stopped
 from visavis.speech.g2p import Phonemiser
 from visavis.speech.level import to_pcm, volume_db
 from visavis.speech.normalise import has_han
+from visavis.speech.priority import SYNTHESIS, yield_to_pictures
 from visavis.speech.timing import Sound, shifted, trimmed
 from visavis.speech.types import NORMAL, Language, PhonemeTiming, SpeechChunk, Voice, VoiceSettings
 from visavis.speech.voices import CATALOGUE, DEFAULT, MAX_TOKENS, EmbeddedVoice, all_voices, load_styles, resolve
@@ -29,8 +28,6 @@ ENGINE_VERSION = "embedded-1"
 _Job = Callable[[Stop], SpeechChunk]
 
 _LEAD_SECONDS = 0.03
-_NICENESS = 5
-"""Of the Kokoro thread: pictures and encoding, which have deadlines, go first."""
 _TOKEN_A = 43
 _HIBARI_TOKENS = 400
 """Longer sentences are cut at punctuation: hibari was not trained on more."""
@@ -47,7 +44,7 @@ class EmbeddedSynthesiser:
         """Load the models, the dictionaries and the voices (blocking, about 2 s), and warm them up."""
         models.assemble(models_dir)
         self._fast = ThreadPoolExecutor(1, "hibari")
-        self._slow = ThreadPoolExecutor(1, "kokoro", initializer=_lower_priority)
+        self._slow = ThreadPoolExecutor(1, "kokoro", initializer=yield_to_pictures, initargs=(SYNTHESIS,))
         # Made in its own thread, so that the threads that onnxruntime starts for it inherit the lower priority.
         kokoro = self._slow.submit(_make_kokoro, models_dir / "kokoro" / "kokoro-82m-int8.onnx", kokoro_threads)
         hibari = self._fast.submit(_make_hibari, models_dir / "hibari" / "heart.onnx")
@@ -168,9 +165,3 @@ def _make_hibari(model: Path) -> Hibari:
     hibari = Hibari(model)
     hibari.speak("a", [_TOKEN_A], 1.0, 1.0, Stop())
     return hibari
-
-
-def _lower_priority() -> None:
-    """Of the calling thread only: on Linux, niceness belongs to the thread."""
-    with contextlib.suppress(OSError, AttributeError):
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)

@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from visavis.speech import models
+from visavis.speech.priority import RECOGNITION, yield_to_pictures
 from visavis.speech.types import Language, Pcm, Transcript
 
 SAMPLE_RATE = 16000
@@ -100,12 +101,19 @@ class WhisperRecogniser:
         folder = models_dir / "whisper-base"
         self._to_features = FeatureExtractor()
         self._storage = ctranslate2.StorageView
-        self._model = ctranslate2.models.Whisper(
-            str(folder), device="cpu", compute_type="int8", intra_threads=threads, inter_threads=concurrency
-        )
+        # Made in a thread of lower priority, which the threads that CTranslate2 starts for it inherit.
+        with ThreadPoolExecutor(1, initializer=yield_to_pictures, initargs=(RECOGNITION,)) as maker:
+            self._model = maker.submit(
+                ctranslate2.models.Whisper,
+                str(folder),
+                device="cpu",
+                compute_type="int8",
+                intra_threads=threads,
+                inter_threads=concurrency,
+            ).result()
         self._tokens = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._simplify = opencc.OpenCC("t2s").convert
-        self._pool = ThreadPoolExecutor(concurrency, "whisper")
+        self._pool = ThreadPoolExecutor(concurrency, "whisper", yield_to_pictures, (RECOGNITION,))
         self._hear(np.zeros(SAMPLE_RATE, np.float32), "en", _SHORT, threading.Event())
         self._simplify("預熱")
 
