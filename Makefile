@@ -24,7 +24,10 @@ test: setup-tests lint ## all tests, those in a real Chromium included
 	@.venv/bin/python -m pytest $(PYTEST_ARGS)
 
 lint: setup-tests
-	@.venv/bin/ruff check --quiet . && .venv/bin/ruff format --quiet --check . && .venv/bin/mypy --no-error-summary && .venv/bin/lint-imports --no-timing >/dev/null || { .venv/bin/lint-imports; exit 1; }
+	@.venv/bin/ruff check --quiet .
+	@.venv/bin/ruff format --quiet --diff .
+	@.venv/bin/mypy --no-error-summary
+	@.venv/bin/lint-imports >/dev/null || { .venv/bin/lint-imports; exit 1; }
 
 bench: setup-tests ## measure; figures go to docs/performance.md
 	@$(VISAVIS) bench all

@@ -59,8 +59,12 @@ class Settings(BaseSettings):
 
     warm_answers: bool = Field(True, description="synthesise stored answers ahead of time while nobody talks")
 
-    dialogue: str = Field("", description="entry point of a dialogue engine; empty: stored answers, or the robot's model")
-    knowledge: list[Path] = Field(default_factory=list, description="knowledge files instead of the shipped one, JSON list")
+    dialogue: str = Field(
+        "", description="entry point of a dialogue engine; empty: stored answers, or the robot's model"
+    )
+    knowledge: list[Path] = Field(
+        default_factory=list, description="knowledge files instead of the shipped one, JSON list"
+    )
     answer_threshold: float = Field(0.55, ge=0, le=1, description="similarity from which a stored answer is spoken")
     clarify_threshold: float = Field(0.48, ge=0, le=1, description="similarity from which it asks which was meant")
 

@@ -91,6 +91,29 @@ async def test_a_host_can_be_allowed_by_name(source: Source, tmp_path: Path) -> 
         await fetcher(tmp_path, "localhost").fetch(source.url())
 
 
+async def test_a_redirect_within_the_site_keeps_its_name(source: Source, tmp_path: Path) -> None:
+    path = await fetcher(tmp_path, "localhost").fetch(source.url("/moved", host="localhost"))
+    assert path.read_bytes() == png()
+    assert source.requests == [f"localhost:{source.port} /moved", f"localhost:{source.port} /a.png"]
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("file:///etc/passwd", "http or https"),
+        ("ftp://127.0.0.1/a.png", "http or https"),
+        ("http://", "fetched"),
+        ("http://[::1/a.png", "fetched"),
+        ("http://127.0.0.1:99999/a.png", "fetched"),
+        ("http://user:word@127.0.0.1/a.png", "user name or password"),
+        ("a.png", "fetched"),
+    ],
+)
+async def test_what_is_no_web_address(tmp_path: Path, url: str, message: str) -> None:
+    with pytest.raises(PictureRefusedError, match=message):
+        await fetcher(tmp_path, "127.0.0.1").fetch(url)
+
+
 @pytest.mark.parametrize(
     "host",
     [

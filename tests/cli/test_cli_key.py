@@ -71,6 +71,14 @@ def test_words_for_people_keep_the_hint_out_of_the_output(tmp_path: Path) -> Non
     assert rows["SK"] not in done.stderr
 
 
+def test_logs_go_to_standard_error_as_json(tmp_path: Path) -> None:
+    done = visavis("key", "create", "--data", tmp_path, "--project", "p1", "--json", VISAVIS_LOG_LEVEL="info")
+    assert json.loads(done.stdout).keys() == {"ak", "sk", "project_id"}
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    assert lines, "the first call makes the tables, and says so"
+    assert all(line["level"] == "info" and line["event"] for line in lines)
+
+
 def test_a_secret_key_of_the_operator_leaves_no_key_file(tmp_path: Path) -> None:
     done = visavis("key", "create", "--data", tmp_path, "--project", "p1", "--json", VISAVIS_SECRET_KEY="correct horse")
     key = json.loads(done.stdout)

@@ -102,6 +102,9 @@ class Listener:
     def heard(self, record: TurnRecord, typed: bool) -> None:
         self.note("heard", record.heard)
 
+    def nothing_heard(self) -> None:
+        self.note("nothing")
+
     def turn_done(self, record: TurnRecord) -> None:
         self.note("done", record)
 

@@ -80,8 +80,8 @@ def knowledge(tmp_path: Path) -> list[Path]:
 format: visavis-knowledge
 version: 1
 entries:
-  - {id: a, questions: {en: [How far?]}, answers: {en: "One. Two."}}
-  - {id: b, questions: {en: [And then?]}, answers: {en: "Three."}}
+  - {id: a, questions: {en: ["How far?"]}, answers: {en: "One. Two."}}
+  - {id: b, questions: {en: ["And then?"]}, answers: {en: "Three."}}
 """
     )
     return [path]

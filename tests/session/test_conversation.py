@@ -161,6 +161,7 @@ async def test_noise_without_words_is_not_answered() -> None:
     async with talking("") as talk:
         await talk.speak(question())
         await talk.journal.wait("voice", lambda speaking: speaking is False)
+        await talk.journal.wait("nothing")
         assert talk.dialogue.turns == []
         await talk.conversation.ask("still there?")
         await talk.journal.wait("done")

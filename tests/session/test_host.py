@@ -15,6 +15,7 @@ from engine_fakes import Events, FailingRenderer, FakeEngines, FakeRoom, at_rest
 from visavis.errors import VisavisError
 from visavis.rtc.errors import RoomFull
 from visavis.session import host as host_module
+from visavis.session.conversation import Conversation
 from visavis.session.host import Host, create_host
 from visavis.session.spec import (
     CandidatesSignal,
@@ -324,3 +325,30 @@ async def test_sleep_and_wake_by_command(running: Running) -> None:
     await room.told.wait("enterActive")
     states = [event.chat_state for event in running.events.journal.of("chat_state")]
     assert states == [ChatState.LINKED, ChatState.ASLEEP, ChatState.LINKED]
+
+
+# --- a start that does not come to its end ----------------------------------------------------------------------
+
+
+async def test_a_cancelled_start_leaves_nothing(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    waiting = asyncio.Event()
+
+    async def never(_: Conversation) -> None:
+        waiting.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(Conversation, "ready", never)
+    starting = asyncio.create_task(running.host.start(job()))
+    await waiting.wait()
+    starting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+    assert running.room.closed
+    assert running.events.kinds == []
+
+
+async def test_work_ahead_goes_on_after_a_start_that_failed(running: Running) -> None:
+    running.engines.refusal = "no"
+    with pytest.raises(VisavisError):
+        await running.host.start(job())
+    assert running.engines.ahead.calls == ["go on", "stop", "go on"]

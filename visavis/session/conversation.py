@@ -32,8 +32,8 @@ from visavis.speech.types import Language, VoiceActivity
 MICROPHONE_RATE = 16_000
 VAD_START_S = 0.2
 VAD_STOP_S = 0.2
-TURN_GIVE_UP_S = 3.0
-"""A turn in which nothing intelligible is heard ends after so long."""
+TURN_GIVE_UP_S = 15.0
+"""A turn whose recognition never answers ends after so long; slow recognition must not lose what was said."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,13 +40,20 @@ class Host:
             raise VisavisError("the models are not loaded")
         await self._engines.ahead.stop()
         session = Session(spec, self._engines, self._emit)
-        await session.open()
+        try:
+            await session.open()
+        except BaseException:
+            self._perhaps_idle()
+            raise
         self._sessions[spec.job_id] = session
         assert session.task is not None
         session.task.add_done_callback(lambda _: self._ended(spec.job_id))
 
     def _ended(self, job_id: str) -> None:
         self._sessions.pop(job_id, None)
+        self._perhaps_idle()
+
+    def _perhaps_idle(self) -> None:
         if not self._sessions and self._engines is not None:
             self._engines.ahead.go_on()
 

@@ -66,6 +66,10 @@ class ConversationListener(Protocol):
 
     def heard(self, record: TurnRecord, typed: bool) -> None: ...
 
+    def nothing_heard(self) -> None:
+        """The turn is over, and nobody said a word."""
+        ...
+
     def turn_done(self, record: TurnRecord) -> None:
         """The answer was spoken, or cut short (``record.interrupted``); ``record.spoken`` is what was really said."""
         ...
@@ -160,11 +164,13 @@ class Answerer(FrameProcessor):
         await super().cleanup()  # type: ignore[no-untyped-call]
 
     async def _turn_ended(self) -> None:
-        if not self._heard:
-            return
-        parts = [frame.text.strip() for frame in self._heard]
-        language = self._language(self._heard)
+        heard = [frame for frame in self._heard if frame.text.strip()]
         self._heard.clear()
+        if not heard:
+            self._listener.nothing_heard()
+            return
+        parts = [frame.text.strip() for frame in heard]
+        language = self._language(heard)
         marks = {**self._marks, "turn": time.monotonic()}
         await self._answer(("" if language == "zh" else " ").join(parts), language, marks, typed=False)
 

@@ -99,9 +99,9 @@ class EmbeddedRecogniser(SegmentedSTTService):
             yield ErrorFrame(error=str(error))
             return
         _log.debug("recognised", seconds=heard.audio_seconds, compute=heard.compute_seconds, language=heard.language)
-        if heard.text:
-            language = PipecatLanguage.ZH if heard.language == "zh" else PipecatLanguage.EN
-            yield TranscriptionFrame(heard.text, self._user_id, time_now_iso8601(), language)
+        language = PipecatLanguage.ZH if heard.language == "zh" else PipecatLanguage.EN
+        # A blank transcript tells the turn strategy that nothing more is to come: noise must not keep a turn open.
+        yield TranscriptionFrame(heard.text or " ", self._user_id, time_now_iso8601(), language)
 
 
 class EmbeddedSynthesiser(TTSService):

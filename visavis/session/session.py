@@ -91,7 +91,12 @@ class Session:
         self._lonely.arm(self._engines.settings.link_timeout_s)
         started = loop.create_future()
         self.task = asyncio.create_task(self._run(started), name=f"session-{spec.job_id}")
-        await asyncio.shield(started)
+        try:
+            await asyncio.shield(started)
+        except asyncio.CancelledError:
+            self.task.cancel()
+            await asyncio.gather(self.task, return_exceptions=True)
+            raise
 
     async def _run(self, started: asyncio.Future[None]) -> None:
         """The session's task group; the last thing it does is to tell that the job is over."""
@@ -342,6 +347,10 @@ class Session:
         self._director.set_mode(Mode.THINKING, self._stage.now)
         user = next((user.user_id for user in self.spec.users if user.user_type == "END_USER"), "")
         self._send(rtvi.user_transcription(record.heard, user))
+
+    def nothing_heard(self) -> None:
+        """It was only noise: stop looking thoughtful."""
+        self._rest_face()
 
     def turn_done(self, record: TurnRecord) -> None:
         """An answer was spoken, or cut."""
