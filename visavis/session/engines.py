@@ -56,7 +56,9 @@ class Engines:
             dialogues.warm(),
             asyncio.to_thread(lambda: prepare(find("default", search_folders(settings.data)), WARM_SIZES)),
         )
-        return cls(settings, speech, dialogues, Ahead(speech.synthesiser, settings.knowledge, enabled=settings.warm_answers))
+        return cls(
+            settings, speech, dialogues, Ahead(speech.synthesiser, settings.knowledge, enabled=settings.warm_answers)
+        )
 
     async def close(self) -> None:
         """Free what ``load`` took."""
