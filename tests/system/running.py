@@ -6,11 +6,13 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import select
 import signal
 import subprocess
 import sys
 import time
+import wave
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -23,6 +25,7 @@ import numpy as np
 from huaweicloudsdkcore.auth.credentials import BasicCredentials
 from huaweicloudsdkmetastudio.v1 import MetaStudioClient, model
 
+from visavis.avatar.pack import Pack
 from visavis.media.clock import SAMPLE_RATE
 from visavis.rtc.client import Received, RoomClient
 from visavis.rtc.tokens import bearer
@@ -30,6 +33,7 @@ from visavis.settings import Settings
 from visavis.store.keys import create_key
 
 START_S = 120
+QUESTIONS = Path(__file__).parents[2] / "demo" / "questions"
 
 
 @dataclass
@@ -258,3 +262,27 @@ def serving(data: Path, *arguments: str, demo_room: bool = False, **environment:
     finally:
         if server.process is not None and server.process.poll() is None:
             server.stop()
+
+
+def recorded(name: str) -> tuple[np.ndarray, int]:
+    with wave.open(str(QUESTIONS / name)) as file:
+        return np.frombuffer(file.readframes(file.getnframes()), np.int16), file.getframerate()
+
+
+def mouth_box(pack: Pack, width: int, height: int) -> tuple[int, int, int, int]:
+    """A box around the lips in a whole picture of that size."""
+    view = pack.manifest.views.portrait if height > width else pack.manifest.views.landscape
+    scale = width / view.width
+    mouth, chin = pack.manifest.anchors.mouth, pack.manifest.anchors.chin
+    reach = (chin.y - mouth.y) * scale * 0.6
+    x, y = (mouth.x - view.x) * scale, (mouth.y - view.y) * scale
+    return int(x - reach), int(y - reach), int(2 * reach), int(2 * reach)
+
+
+def movement(luma: np.ndarray) -> float:
+    """How much a box changes from picture to picture: the 90th percentile of the mean absolute difference, grey levels."""
+    return float(np.percentile(np.abs(np.diff(luma, axis=0)).mean((1, 2)), 90))
+
+
+def words(text: str) -> set[str]:
+    return set(re.findall(r"[a-z]+|[\u4e00-\u9fff]", text.lower()))

@@ -14,8 +14,7 @@ import pytest
 from aiohttp import web
 from huaweicloudsdkcore.exceptions.exceptions import ClientRequestException
 from huaweicloudsdkmetastudio.v1 import model
-from running import Cloud, guest, serving
-from test_conversation import recorded
+from running import Cloud, guest, recorded, serving
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
 

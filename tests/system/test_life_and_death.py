@@ -11,8 +11,7 @@ from typing import Any
 import psutil
 import pytest
 from huaweicloudsdkcore.exceptions.exceptions import ClientRequestException, ServiceResponseException
-from running import Cloud, RunningServer, guest, serving, token_of
-from test_conversation import recorded
+from running import Cloud, RunningServer, guest, recorded, serving, token_of
 
 from visavis.rtc.client import Received, RoomClient
 

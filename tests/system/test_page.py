@@ -17,8 +17,7 @@ import av
 import numpy as np
 import pytest
 from playwright.async_api import Error, Page, async_playwright
-from running import RunningServer, serving, to_16k
-from test_conversation import mouth_box, recorded, words
+from running import RunningServer, mouth_box, recorded, serving, to_16k, words
 
 import visavis.bench
 from visavis.api.owner import one_time_link, owner_client

@@ -12,6 +12,7 @@ from visavis.errors import VisavisError
 from visavis.motion.life import Mode
 from visavis.rtc.room import Room, RoomEvents
 from visavis.session import rtvi
+from visavis.session.announcer import Announcer
 from visavis.session.chat import ChatEvent, ChatMachine, QuietWatch, Timer
 from visavis.session.conversation import Conversation
 from visavis.session.engines import Engines
@@ -61,9 +62,15 @@ class Session:
         self._room = self._engines.room(
             spec,
             RoomEvents(
-                media=self._linked, left=self._unlinked, message=self._message, viewers=lambda _: self._stage.stir()
+                media=self._linked,
+                disconnected=self._lost,
+                resumed=self._back_again,
+                left=self._unlinked,
+                message=self._message,
+                viewers=lambda _: self._stage.stir(),
             ),
         )
+        self._tell = Announcer(spec, self._room.send)
         renderer, video = await asyncio.to_thread(self._engines.picture, spec)
         self._stage = self._engines.stage(spec, self._director, renderer, video, self._room.broadcaster, self)
         self._room.broadcaster.on_keyframe_needed = self._stage.keyframe
@@ -84,7 +91,7 @@ class Session:
             exit_warning=spec.exit_warning_s,
             on_quiet=self._grew_quiet,
             on_drowsy_over=self._fell_asleep,
-            on_exit_warning=self._warn_of_the_end,
+            on_exit_warning=self._tell.end_is_near,
             on_exit=lambda: self.finish("MUTE_TIMEOUT"),
         )
         self._lonely = Timer(loop, lambda: self.finish("NORMAL"))
@@ -147,7 +154,7 @@ class Session:
         assert self._finished is not None
         self._fire(ChatEvent.CLOSE)
         await self._conversation.interrupt()
-        self._send(rtvi.event("jobEnd", jobId=self.spec.job_id, reason=self._finished.reason))
+        self._tell.end(self._finished.reason)
         await asyncio.sleep(GOODBYE_S)
 
     def _failed(self, failure: BaseException | None) -> FinishedEvent:
@@ -195,7 +202,7 @@ class Session:
         self._fire(ChatEvent.LINKED)
         self._quiet.touch()
         if again:  # the page was loaded anew: it does not know the state yet
-            self._send(rtvi.event("jobInfoChange", chat_state=int(self._chat.state)))
+            self._tell.chat_state(self._chat.state)
 
     def _unlinked(self) -> None:
         """The END_USER is gone; the job waits for somebody to come back."""
@@ -208,7 +215,7 @@ class Session:
         """Nothing comes from the END_USER any more: a train in a tunnel, or a browser that was killed."""
         self._lonely.arm(self._engines.settings.rejoin_timeout_s)
 
-    def _lonely_no_more(self) -> None:
+    def _back_again(self) -> None:
         self._lonely.disarm()
 
     async def _pump_microphone(self) -> None:
@@ -220,18 +227,14 @@ class Session:
         try:
             message = rtvi.parse(text)
         except rtvi.BadClientMessage as error:
-            self._send(rtvi.message("error", {"message": f"bad message: {error}", "fatal": False}))
+            self._tell.error(f"bad message: {error}")
             return
         if message is None:
             return
         match message.kind:
             case "client-ready":
-                self._send(
-                    rtvi.message(
-                        "bot-ready", {"version": rtvi.RTVI_VERSION, "about": {"library": "visavis"}}, message.id
-                    )
-                )
-                self._send(rtvi.event("jobInfoChange", chat_state=int(self._chat.state)))
+                self._tell.ready(message.id)
+                self._tell.chat_state(self._chat.state)
             case "send-text":
                 self._spawn(self.ask(str(message.data.get("content", ""))))
             case "say":
@@ -246,13 +249,9 @@ class Session:
                 self.finish("NORMAL")
             case "language" if message.data.get("language") in _LANGUAGES:
                 self._conversation.set_language(_LANGUAGES[message.data["language"]])  # type: ignore[arg-type]
-                self._send(rtvi.event("languageInfoChange", language=message.data["language"]))
+                self._tell.language(message.data["language"])
             case _:
-                self._send(rtvi.message("error", {"message": f"unknown message {message.kind!r}", "fatal": False}))
-
-    def _send(self, text: str) -> None:
-        if self._room is not None:
-            self._room.send(text)
+                self._tell.error(f"unknown message {message.kind!r}")
 
     # --- commands -------------------------------------------------------------------------------------------------
 
@@ -316,19 +315,13 @@ class Session:
     def _chat_changed(self, old: ChatState, new: ChatState) -> None:
         self._emit(ChatStateEvent(job_id=self.spec.job_id, chat_state=new))
         self._log.info("chat state", old=old.name, new=new.name)
-        more = {"restTime": self.spec.sleep_warning_s} if new is ChatState.FALLING_ASLEEP else {}
-        self._send(rtvi.event("jobInfoChange", chat_state=int(new), **more))
+        self._tell.chat_state(new, old)
         if new is ChatState.ASLEEP:
             self._director.set_mode(Mode.ASLEEP, self._stage.now)
             self._stage.rest(True)
-            self._send(rtvi.event("enterSleep"))
         elif old is ChatState.ASLEEP:
             self._stage.rest(False)
             self._director.set_mode(Mode.IDLE, self._stage.now)
-            self._send(rtvi.event("enterActive"))
-
-    def _warn_of_the_end(self, seconds: float) -> None:
-        self._send(rtvi.event("jobEndMention", jobId=self.spec.job_id, restTime=seconds))
 
     # --- ConversationListener and StageListener -------------------------------------------------------------------
 
@@ -340,13 +333,12 @@ class Session:
         else:
             self._director.pause(self._stage.now)
         self._director.set_mode(Mode.LISTENING if speaking else Mode.THINKING, self._stage.now)
-        self._send(rtvi.message("user-started-speaking" if speaking else "user-stopped-speaking"))
+        self._tell.person_speaks(speaking)
 
     def heard(self, record: TurnRecord, typed: bool) -> None:
         """A question is complete."""
         self._director.set_mode(Mode.THINKING, self._stage.now)
-        user = next((user.user_id for user in self.spec.users if user.user_type == "END_USER"), "")
-        self._send(rtvi.user_transcription(record.heard, user))
+        self._tell.heard(record)
 
     def nothing_heard(self) -> None:
         """It was only noise: stop looking thoughtful."""
@@ -354,7 +346,6 @@ class Session:
 
     def turn_done(self, record: TurnRecord) -> None:
         """An answer was spoken, or cut."""
-        stages = record.stages()
         self._emit(
             TurnEvent(
                 job_id=self.spec.job_id,
@@ -363,30 +354,17 @@ class Session:
                 answered=record.spoken,
                 language=record.language,
                 interrupted=record.interrupted,
-                stages=stages,
+                stages=record.stages(),
             )
         )
-        if record.interrupted:
-            self._send(rtvi.message("bot-interruption", {"spoken": record.spoken}))
-        if stages:
-            self._send(rtvi.event("latency", chat_id=record.chat_id, stages=stages))
+        self._tell.turn(record)
         if not self._stage.speaking:
             self._rest_face()
 
     def utterance_started(self, utterance: Utterance, pts: float) -> None:
         """A sentence begins to sound."""
         self._conversation.utterance_started(utterance)
-        self._send(rtvi.message("bot-output", {"text": utterance.text, "spoken": True, "aggregated_by": "sentence"}))
-        if self.spec.subtitles:
-            self._send(
-                rtvi.event(
-                    "subtitle",
-                    text=utterance.text,
-                    language="CN" if utterance.language == "zh" else "EN",
-                    chat_id=utterance.chat_id,
-                    pts=round(pts, 3),
-                )
-            )
+        self._tell.sentence(utterance, pts)
 
     def utterance_ended(self, utterance: Utterance, interrupted: bool) -> None:
         """A sentence is over, or was cut."""
@@ -401,9 +379,7 @@ class Session:
             self._director.set_mode(Mode.SPEAKING, self._stage.now)
         else:
             self._rest_face()
-            if self.spec.subtitles:
-                self._send(rtvi.event("subtitle", text="", language="", chat_id="", pts=round(self._stage.now, 3)))
-        self._send(rtvi.message("bot-started-speaking" if speaking else "bot-stopped-speaking"))
+        self._tell.speaks(speaking, self._stage.now)
         self._spawn(self._conversation.speaking_changed(speaking))
 
     def _rest_face(self) -> None:

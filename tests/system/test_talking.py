@@ -4,41 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import re
-import wave
-from pathlib import Path
 
 import numpy as np
 import pytest
-from running import Cloud, Guest, RunningServer, Senses, guest, to_16k, token_of
+from running import Cloud, Guest, RunningServer, Senses, guest, mouth_box, movement, recorded, to_16k, token_of, words
 
-from visavis.avatar.pack import Pack, find, search_folders
+from visavis.avatar.pack import find, search_folders
 from visavis.rtc.client import RoomClient
 from visavis.rtc.signalling import SignallingError
 from visavis.speech.types import Recogniser
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
-
-QUESTIONS = Path(__file__).parents[2] / "demo" / "questions"
-
-
-def recorded(name: str) -> tuple[np.ndarray, int]:
-    with wave.open(str(QUESTIONS / name)) as file:
-        return np.frombuffer(file.readframes(file.getnframes()), np.int16), file.getframerate()
-
-
-def mouth_box(pack: Pack, width: int, height: int) -> tuple[int, int, int, int]:
-    """A box around the lips in a whole picture of that size."""
-    view = pack.manifest.views.portrait if height > width else pack.manifest.views.landscape
-    scale = width / view.width
-    mouth, chin = pack.manifest.anchors.mouth, pack.manifest.anchors.chin
-    reach = (chin.y - mouth.y) * scale * 0.6
-    x, y = (mouth.x - view.x) * scale, (mouth.y - view.y) * scale
-    return int(x - reach), int(y - reach), int(2 * reach), int(2 * reach)
-
-
-def movement(luma: np.ndarray) -> float:
-    """How much a box changes from picture to picture: the 90th percentile of the mean absolute difference, grey levels."""
-    return float(np.percentile(np.abs(np.diff(luma, axis=0)).mean((1, 2)), 90))
 
 
 async def question(visitor: Guest, name: str) -> dict[str, str]:
@@ -50,10 +26,6 @@ async def question(visitor: Guest, name: str) -> dict[str, str]:
     return {"heard": heard["text"], "answered": " ".join(
         m["data"]["text"] for m in visitor.log if m["type"] == "bot-output"
     )}  # fmt: skip
-
-
-def words(text: str) -> set[str]:
-    return set(re.findall(r"[a-z]+|[\u4e00-\u9fff]", text.lower()))
 
 
 async def test_english_and_mandarin_asked_aloud_are_answered_aloud_with_moving_lips(
