@@ -152,8 +152,9 @@ class WhisperRecogniser:
             return result("", language or "en", 0.0)
         try:
             spoken, heard = self._hear(sound, language, _window_seconds(len(sound) / SAMPLE_RATE), dropped)
-            if heard.echoes and len(heard.text) > _FASTEST[spoken] * seconds:
-                # Nobody can have said this twice in that time: the decoder did. No need to look again.
+            if heard.echoes and not heard.repetitive and len(heard.text) > _FASTEST[spoken] * seconds:
+                # Nobody can have said this twice in that time: the decoder did. No need to look again. (What comes four
+                # times and more is no echo but the decoder running in circles.)
                 heard = heard.without_echo()
             if heard.doubtful:
                 spoken, again = self._hear(sound, language, _FULL_WINDOW, dropped)
