@@ -24,8 +24,13 @@ need_packages() {
   [ ${#missing[@]} = 0 ] && return 0
   say "installing Debian packages: ${missing[*]}"
   export DEBIAN_FRONTEND=noninteractive
-  as_root apt-get update -qq
-  as_root apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+  local report
+  report=$(mktemp)
+  if ! { as_root apt-get update -qq && as_root apt-get install -y -qq --no-install-recommends "${missing[@]}"; } >"$report" 2>&1; then
+    cat "$report" >&2
+    exit 1
+  fi
+  rm -f "$report"
 }
 
 if ! command -v "$python" >/dev/null || ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
