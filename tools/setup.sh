@@ -42,8 +42,8 @@ if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
   exit 1
 fi
 if [ "$want" = tests ]; then
-  # chromium: the page's tests; coturn: the relay's; fonts: Chinese in screenshots.
-  need_packages chromium coturn fonts-noto-cjk
+  # chromium: the page's tests, libatomic1: Playwright's driver for it; coturn: the relay's; fonts: Chinese in screenshots.
+  need_packages chromium libatomic1 coturn fonts-noto-cjk
 fi
 
 lock=requirements/runtime.txt

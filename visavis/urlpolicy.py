@@ -124,6 +124,8 @@ class UrlPolicy:
         inner = _inner(address)
         if inner is not None:
             return self._may(inner)
+        if isinstance(address, ipaddress.IPv6Address) and address.is_site_local:
+            return False  # deprecated, hence "global" to the library, yet routed in old networks
         return address.is_global and not address.is_multicast and not address.is_reserved
 
     @asynccontextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from functools import cache
 from typing import Any
@@ -157,6 +158,17 @@ async def test_wrong_passwords_are_slowed_down(server: Server) -> None:
     assert int(locked.headers["retry-after"]) == 300
     server.clock.now += 300
     assert await token(server)
+
+
+async def test_guesses_made_at_once_are_slowed_down_too(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    await user(server)
+    tried: list[str] = []
+    monkeypatch.setattr(identity, "password_matches", lambda _, password: tried.append(password))
+    answers = await asyncio.gather(
+        *(server.http.post("/v3/auth/tokens", json=login(f"guess number {n}")) for n in range(20))
+    )
+    assert {answer.status_code for answer in answers} == {401, 429}
+    assert len(tried) <= 6, "five, and one more that was being checked beside the fifth"
 
 
 async def test_unknown_users_look_like_wrong_passwords(server: Server) -> None:

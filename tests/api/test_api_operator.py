@@ -12,7 +12,7 @@ import structlog
 from control_fakes import FakeDispatcher
 from control_server import Server, sign_request
 
-from visavis.api.throttle import Throttle
+from visavis.api.throttle import Throttle, source
 from visavis.contract.errors import ApiError
 from visavis.dispatch.types import WorkerInfo
 from visavis.session.spec import TurnEvent
@@ -97,8 +97,9 @@ async def test_metrics(server: Server) -> None:
 
 
 async def test_metrics_are_for_this_machine(server: Server) -> None:
-    proxied = await server.http.get("/metrics", headers={"X-Forwarded-For": "8.8.8.8"})
-    assert proxied.status_code == 403
+    for name in ("X-Forwarded-For", "X-Real-IP", "Forwarded", "Via"):
+        proxied = await server.http.get("/metrics", headers={name: "8.8.8.8"})
+        assert proxied.status_code == 403, name
     transport = httpx.ASGITransport(server.app, client=("192.0.2.7", 1))
     async with httpx.AsyncClient(transport=transport, base_url="http://x") as far:
         assert (await far.get("/metrics")).json()["error_code"] == "MSS.47010063"
@@ -190,6 +191,40 @@ async def test_the_access_log(server: Server) -> None:
     assert (line["project_id"], line["room_id"]) == ("p1", room_id)
     assert "hush" not in str(logs)
     assert server.keys["p1"].ak not in str(logs)
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/rtc/v1/rooms/a%00b/state", 404),
+        ("/v1/p1/smart-chat-rooms/%00", 404),
+        ("/v1/p1/smart-chat-rooms?room_name=%00", 400),
+        ("/web/" + "a" * 4000 + ".js", 404),
+    ],
+)
+async def test_names_that_storage_cannot_hold(server: Server, path: str, status: int) -> None:
+    answer = await server.http.get(path, headers={"Authorization": f"Bearer u:9999999999:{'0' * 64}"})
+    assert answer.status_code == status
+    assert set(answer.json()) == {"error_code", "error_msg"}
+
+
+@pytest.mark.parametrize("host", ["[", "[1.2.3.4]", "a b", "evil.test/#", ""])
+async def test_an_odd_host_header_is_not_repeated(server: Server, host: str) -> None:
+    key = server.keys["p1"]
+    request = server.http.build_request("GET", "/v3/projects", headers={"Host": host})
+    sign_request(request, key, server.clock())
+    answer = await server.http.send(request)
+    assert answer.status_code == 200
+    shown = answer.json()["links"]["self"]
+    assert shown.endswith("/v3/projects")
+    assert not any(character in shown for character in " #")
+
+
+def test_failures_are_counted_by_network() -> None:
+    assert source("192.0.2.1") == source("::ffff:192.0.2.1") != source("192.0.2.2")
+    assert source("2001:db8::1") == source("2001:db8::ffff:1:2:3") != source("2001:db8:0:1::1")
+    assert source("fe80::1%eth0") == source("fe80::2")
+    assert source("") == ""
 
 
 def test_the_throttle_is_bounded_and_forgets() -> None:

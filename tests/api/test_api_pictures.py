@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import struct
 import zlib
 from collections.abc import AsyncIterator
@@ -53,6 +54,9 @@ async def source() -> AsyncIterator[Source]:
             raise web.HTTPFound("/round")
         if request.path == "/moved":
             raise web.HTTPFound("/a.png")
+        if request.path == "/packed":
+            packed = gzip.compress(b"\0" * pictures.MAX_BYTES * 4)
+            return web.Response(body=packed, headers={"Content-Encoding": "gzip"})
         if request.path not in found:
             raise web.HTTPNotFound
         return web.Response(body=found[request.path])
@@ -156,6 +160,11 @@ async def test_large_pictures(source: Source, tmp_path: Path, monkeypatch: pytes
     assert not (tmp_path / "pictures").exists()
 
 
+async def test_a_packed_answer_is_not_unpacked(source: Source, tmp_path: Path) -> None:
+    with pytest.raises(PictureRefusedError, match="neither PNG nor JPEG"):
+        await fetcher(tmp_path, "127.0.0.1").fetch(source.url("/packed"))
+
+
 async def test_nobody_answers(tmp_path: Path) -> None:
     with pytest.raises(PictureRefusedError, match="cannot be fetched"):
         await fetcher(tmp_path, "127.0.0.1").fetch("http://127.0.0.1:1/a.png")
@@ -172,6 +181,8 @@ def test_sizes_are_read_from_headers() -> None:
 async def test_enormous_pictures(tmp_path: Path) -> None:
     with pytest.raises(PictureRefusedError, match="9000x2"):
         fetcher(tmp_path)._keep(png(9000, 2))
+    with pytest.raises(PictureRefusedError, match="megapixels"):
+        fetcher(tmp_path)._keep(png(8000, 8000))
 
 
 async def test_a_room_s_background(make_server: Any, source: Source) -> None:

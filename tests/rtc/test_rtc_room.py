@@ -3,10 +3,12 @@
 import asyncio
 import contextlib
 import itertools
+import re
 import time
 
 import numpy as np
 import pytest
+from aioice.ice import StunProtocol
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.rtp import RtcpSrPacket
 from rtc_support import LOOPBACK, DirectSignalling, Inbox, colour, pitch, show, sound
@@ -14,8 +16,8 @@ from test_rtc_ports import free_range
 
 from visavis.rtc.client import ClientError, RoomClient
 from visavis.rtc.errors import PeerUnknown, PortsExhausted, RoomClosed, RoomFull, SdpRefused
-from visavis.rtc.ports import IceConfig
-from visavis.rtc.room import Room, RoomEvents
+from visavis.rtc.ports import IceConfig, RangeConnection
+from visavis.rtc.room import MESSAGE_BURST, Room, RoomEvents
 from visavis.rtc.sender import EncodedSender
 
 
@@ -364,6 +366,110 @@ async def test_restart_pc_keeps_the_id_and_a_foreign_offer_needs_it() -> None:
         assert pc_id == first.pc_id
         assert "m=video" in answer
         await first.close()
+
+
+async def test_two_reloads_at_the_same_time_leave_one_connection() -> None:
+    async with show() as (room, _):
+        offer = await full_offer()
+        pc_id, _ = await room.offer("END_USER", "user", offer)
+        made: list[object] = []
+        add = room._wire
+        room._wire = lambda peer, events: (made.append(peer), add(peer, events))[1]  # type: ignore[method-assign]
+        await asyncio.gather(*(room.offer("END_USER", "user", offer, pc_id, restart=True) for _ in range(3)))
+        assert len(made) == 3
+        assert [one for one in made if one._closing is None] == list(room._peers.values())  # type: ignore[attr-defined]
+        assert len(room._peers) == 1
+
+
+@pytest.mark.parametrize("first", [True, False])
+async def test_closing_while_it_gathers_keeps_no_port(monkeypatch: pytest.MonkeyPatch, first: bool) -> None:
+    """A client that offers and leaves at once must not use up the ports."""
+    bound: list[object] = []
+    gathering, go_on = asyncio.Event(), asyncio.Event()
+    bind = RangeConnection._bind
+
+    async def slow_bind(self: RangeConnection, addresses: list[str]) -> list[StunProtocol]:
+        gathering.set()
+        await go_on.wait()
+        protocols = await bind(self, addresses)
+        bound.extend(one.transport for one in protocols)
+        return protocols
+
+    async with show() as (room, _):
+        if first:
+            monkeypatch.setattr(RangeConnection, "_bind", slow_bind)
+            offering = asyncio.create_task(room.offer("END_USER", "user", await full_offer()))
+        else:
+            offer = await full_offer()
+            pc_id, _ = await room.offer("END_USER", "user", offer)
+            monkeypatch.setattr(RangeConnection, "_bind", slow_bind)
+            again = re.sub(r"a=ice-(ufrag|pwd):.*", lambda m: f"a=ice-{m[1]}:{'x' * 24}", offer)
+            offering = asyncio.create_task(room.offer("END_USER", "user", again, pc_id))
+        await gathering.wait()
+        (peer,) = room._peers.values()
+        await room.leave(peer.pc_id, "user")
+        go_on.set()
+        with pytest.raises(SdpRefused):
+            await offering
+        assert bound
+        assert all(transport.is_closing() for transport in bound)  # type: ignore[attr-defined]
+        assert not room._peers
+
+
+async def test_repeated_offers_name_no_more_addresses() -> None:
+    async with show() as (room, _):
+        offer = await full_offer()
+        pc_id, _ = await room.offer("END_USER", "user", offer)
+        (peer,) = room._peers.values()
+        for batch in range(4):
+            more = "".join(
+                f"a=candidate:1 1 udp 1 127.0.0.1 {40_000 + 100 * batch + port} typ host\r\n" for port in range(100)
+            )
+            await room.offer("END_USER", "user", offer + more, pc_id)
+        await asyncio.gather(*peer._tasks)
+        assert len(peer._link.remote_candidates) <= 128
+
+
+async def test_a_flood_of_messages_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    told, arrived = Told(), Told()
+    async with show(told.events) as (room, _), person(room) as client:
+        take = room._messages.take
+
+        def counted(now: float) -> bool:
+            taken = take(now)
+            arrived._note(f"{len(arrived.log) + 1}")
+            return taken
+
+        monkeypatch.setattr(room._messages, "take", counted)
+        room.send("open")
+        async with asyncio.timeout(5):
+            await client.messages.get()
+        for number in range(4 * MESSAGE_BURST):
+            client.send(f"flood {number}")
+        await arrived.wait(str(4 * MESSAGE_BURST))
+        assert MESSAGE_BURST <= len([line for line in told.log if line.startswith("message flood")]) < 2 * MESSAGE_BURST
+        room._messages._at -= 10  # ten seconds later it is heard again
+        client.send("sorry")
+        await told.wait("message sorry")
+
+
+@pytest.mark.parametrize("how", ["unfinished message", "channels"])
+async def test_a_client_that_fills_the_memory_is_sent_away(how: str) -> None:
+    told = Told()
+    async with show(told.events) as (room, _), person(room) as client:
+        room.send("open")
+        async with asyncio.timeout(5):
+            await client.messages.get()
+        (peer,) = room._peers.values()
+        if how == "channels":
+            for number in range(20):
+                client._pc.createDataChannel(str(number))
+        else:
+            # As if it had sent two megabytes of a message that does not end.
+            peer._pc.sctp._advertised_rwnd -= 2 << 20  # type: ignore[union-attr]
+            client.send("and more")
+        await told.wait("left")
+        assert not room._peers
 
 
 async def full_offer() -> str:

@@ -188,6 +188,8 @@ def test_offer_is_read_and_its_candidates_taken_out() -> None:
         (GOOD.replace("opus/48000/2", "PCMU/8000"), "END_USER", "no Opus"),
         (GOOD.replace("H264/90000", "VP8/90000"), "END_USER", "no H.264"),
         (GOOD.replace("packetization-mode=1", "packetization-mode=0"), "END_USER", "no H.264"),
+        (GOOD.replace("packetization-mode=1", "packetization-mode"), "END_USER", "no H.264"),
+        (GOOD.replace("fmtp:102", "fmtp:103"), "END_USER", "cannot be parsed"),
         (GOOD.replace("42e01f", "640c1f"), "PLAYER", "no H.264"),
         (GOOD.replace(GROUP, ""), "END_USER", "BUNDLE"),
         (GOOD.replace("a=rtcp-mux\r\n", ""), "END_USER", "rtcp-mux"),
@@ -209,6 +211,13 @@ def test_bad_offer_is_refused_with_a_reason(sdp: str, role, reason: str) -> None
         ("candidate:1 1 tcp 1 10.0.0.1 9 typ host tcptype active", False),
         ("candidate:1 2 udp 1 10.0.0.1 9 typ host", False),
         ("candidate:1 1 udp 1 10.0.0.1 0 typ host", False),
+        ("candidate:1 1 udp 1 203.0.113.1 443 typ relay raddr 0.0.0.0 rport 0", True),
+        # What a client could have the server knock at on its behalf.
+        ("candidate:1 1 udp 1 10.0.0.1 53 typ host", False),
+        ("candidate:1 1 udp 1 224.0.0.251 5353 typ host", False),
+        ("candidate:1 1 udp 1 ff02::1 5353 typ host", False),
+        ("candidate:1 1 udp 1 255.255.255.255 5000 typ host", False),
+        ("candidate:1 1 udp 1 0.0.0.0 5000 typ host", False),
     ],
 )
 def test_candidates(text: str, usable: bool) -> None:

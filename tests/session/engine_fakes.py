@@ -99,6 +99,7 @@ class FakeEngines:
     settings: Settings = field(default_factory=lambda: Settings(_env_file=None))
     ahead: FakeAhead = field(default_factory=FakeAhead)
     dialogue: FakeDialogue = field(default_factory=lambda: FakeDialogue("I am fine."))
+    synthesiser: FakeSynthesiser = field(default_factory=lambda: FakeSynthesiser(0.2))
     rooms: list[FakeRoom] = field(default_factory=list)
     renderer: type[FakeRenderer] = FakeRenderer
     refusal: str = ""
@@ -128,7 +129,7 @@ class FakeEngines:
             FakeActivity(),
             EmbeddedRecogniser(FakeRecogniser(), None),
             self.dialogue,
-            EmbeddedSynthesiser(FakeSynthesiser(0.2), spec.voices, "en"),
+            EmbeddedSynthesiser(self.synthesiser, spec.voices, "en"),
         )
 
     async def close(self) -> None:

@@ -108,6 +108,9 @@ class Listener:
     def turn_done(self, record: TurnRecord) -> None:
         self.note("done", record)
 
+    def trouble(self, text: str) -> None:
+        self.note("trouble", text)
+
 
 class FakeRecogniser:
     sample_rate = 16_000

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import structlog
 
 from visavis.session.ahead import Ahead
 from visavis.speech.cache import CachedSynthesiser
@@ -153,7 +154,11 @@ async def test_a_failing_synthesiser_harms_nobody(
     inner.failing = True
     inner.let_go(10)
     work.go_on()
-    await finished(work)
+    with structlog.testing.capture_logs() as logs:
+        await finished(work)
+    assert [entry["log_level"] for entry in logs] == ["error"], "an operator learns of it, once"
+    work.go_on()  # and the next idle time tries again
+    assert [task for task in asyncio.all_tasks() if task.get_name() == "ahead"]
     await work.stop()  # a session begins all the same
     inner.failing = False
     inner.let_go(10)

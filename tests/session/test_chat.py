@@ -103,7 +103,7 @@ async def test_without_a_threshold_silence_never_ends_the_job() -> None:
 async def test_nothing_counts_while_somebody_speaks() -> None:
     watched = Watched(sleep_after=0.01)
     watched.watch.touch()
-    watched.watch.hold()
+    watched.watch.hold("voice")
     later = asyncio.Event()
     asyncio.get_running_loop().call_later(0.3, later.set)
     await later.wait()

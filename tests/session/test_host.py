@@ -267,8 +267,11 @@ async def test_an_offer_is_answered_by_the_room(running: Running, monkeypatch: p
         ("[]", "no type"),
         ('{"type": "client-message", "data": {"t": "language", "d": {"language": "TLH"}}}', "'language'"),
         ("x" * 20_000, "20000"),
+        ('{"type": "client-message", "data": {"t": "language", "d": {"language": ["EN"]}}}', "'language'"),
+        ('{"type": "send-text", "data": {"content": "\\ud800"}}', "not Unicode"),
+        ("[" * 16_000, "not JSON"),
     ],
-    ids=["unknown", "no JSON", "no object", "unknown language", "too long"],
+    ids=["unknown", "no JSON", "no object", "unknown language", "too long", "list", "half a character", "nested"],
 )
 async def test_a_message_that_makes_no_sense_is_answered_with_an_error(running: Running, text: str, words: str) -> None:
     room = await running.start()
@@ -345,6 +348,26 @@ async def test_a_cancelled_start_leaves_nothing(running: Running, monkeypatch: p
         await starting
     assert running.room.closed
     assert running.events.kinds == []
+
+
+async def test_work_ahead_does_not_go_on_while_another_session_starts(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting, go = asyncio.Event(), asyncio.Event()
+
+    async def ready(_: Conversation) -> None:
+        waiting.set()
+        await go.wait()
+
+    monkeypatch.setattr(Conversation, "ready", ready)
+    starting = asyncio.create_task(running.host.start(job("slow")))
+    await waiting.wait()
+    running.engines.refusal = "no"
+    with pytest.raises(VisavisError):
+        await running.host.start(job("refused"))
+    go.set()
+    await starting
+    assert running.engines.ahead.calls == ["go on", "stop", "stop"]
 
 
 async def test_work_ahead_goes_on_after_a_start_that_failed(running: Running) -> None:

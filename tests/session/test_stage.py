@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import av
 import numpy as np
 import pytest
+import structlog
 from session_fakes import FakeOutlet, FakeRenderer, Listener
 
 from visavis.media.h264 import H264Encoder
@@ -197,3 +198,46 @@ async def test_who_pushes_too_much_waits_and_an_interruption_frees_him() -> None
             await asyncio.wait_for(asyncio.shield(more), 0.1)
         bench.stage.clear()
         await asyncio.wait_for(more, 1)
+        packets = len(bench.outlet.audio)
+        quiet = asyncio.Event()
+        bench.outlet.on_audio = lambda packet: quiet.set() if len(bench.outlet.audio) >= packets + 10 else None
+        await asyncio.wait_for(quiet.wait(), 2)
+    assert not loud(bench.sound()).any(), "what waited belongs to the utterance that was cut"
+    assert bench.journal.of("speaking")[-1:] in ([], [False])
+
+
+async def test_sound_and_lips_begin_together_after_a_time_without_viewers(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench()
+    bench.outlet.viewers = 0
+    lips: list[float] = []
+    monkeypatch.setattr(bench.director, "speak", lambda phonemes, offset: lips.append(offset))
+    bench.listener.utterance_started = lambda utterance, pts: bench.journal.note("at", pts)  # type: ignore[method-assign]
+    task = asyncio.create_task(bench.stage.run())
+    later = asyncio.Event()
+    asyncio.get_running_loop().call_later(0.4, later.set)
+    await later.wait()
+    utterance = Utterance("Ah.", "en", "c")
+    await bench.stage.push(utterance, tone(0.1), [("a", 0.0, 0.1)])
+    bench.stage.finish(utterance)
+    heard = await bench.journal.wait("at")
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert lips[0] > 0.3
+    assert abs(lips[0] - heard) < 0.1
+
+
+async def test_a_face_that_cannot_be_drawn_does_not_fill_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    with structlog.testing.capture_logs() as logs:
+        async with playing() as bench:
+
+            def fail(motion: object, out: object) -> bool:
+                raise RuntimeError("no paint")
+
+            monkeypatch.setattr(bench.renderer, "draw", fail)
+            many = asyncio.Event()
+            bench.outlet.on_audio = lambda packet: many.set() if bench.stage.stats.failed_frames >= 20 else None
+            await asyncio.wait_for(many.wait(), 5)
+            failed = bench.stage.stats.failed_frames
+    lines = [entry for entry in logs if "could not be drawn" in entry["event"]]
+    assert 1 <= len(lines) <= failed.bit_length() + 1
+    assert isinstance(lines[0]["exc_info"], RuntimeError)

@@ -13,13 +13,14 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.schema import CreateTable
 
 from visavis.settings import Settings
 from visavis.store import identity
 from visavis.store.database import Database
 from visavis.store.keys import BadIdentityError, create_key, create_user
-from visavis.store.tables import metadata
+from visavis.store.tables import metadata, users
 from visavis.store.vault import Vault, VaultError
 
 
@@ -34,6 +35,15 @@ async def test_migrations_make_exactly_the_tables(database: Database) -> None:
 def test_the_tables_suit_postgresql() -> None:
     made = [str(CreateTable(table).compile(dialect=postgresql.dialect())) for table in metadata.sorted_tables]
     assert any("DOUBLE PRECISION" in text for text in made)
+
+
+async def test_errors_of_the_database_do_not_tell_what_was_stored(database: Database) -> None:
+    await identity.put_user(database, (await identity.ensure_project(database, "p1", 1.0)).id, "ann", "a-hash", 1.0)
+    row = {"id": "other", "name": "ann", "password_hash": "hushhush", "created_at": 1.0}
+    with pytest.raises(IntegrityError) as error:
+        async with database.write() as connection:
+            await connection.execute(users.insert().values(**row))
+    assert "hushhush" not in str(error.value)
 
 
 async def test_sqlite_writes_ahead(database: Database, tmp_path: Path) -> None:

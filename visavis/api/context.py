@@ -63,5 +63,10 @@ def access_address(request: Request, settings: Settings) -> str:
     match = _HOST.match(request.headers.get("host", ""))
     if match is None:
         return f"{settings.host}:{settings.port}"
-    port = match["port"] or ("443" if request.url.scheme == "https" else "80")
+    port = match["port"] or ("443" if request.scope["scheme"] == "https" else "80")
     return f"{match['host']}:{port}"
+
+
+def base_url(request: Request, settings: Settings) -> str:
+    """Scheme, host and port that clients reach the server at; never anything else that a Host header may hold."""
+    return f"{request.scope['scheme']}://{access_address(request, settings)}"

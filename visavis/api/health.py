@@ -17,6 +17,7 @@ from visavis.store import jobs
 router = APIRouter()
 
 _DATABASE_TIMEOUT_S = 2.0
+_OF_PROXIES = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
 
 
 @router.get("/healthz")
@@ -52,7 +53,7 @@ async def metrics(request: Request, context: Ctx) -> Response:
         given = request.headers.get("authorization", "")
         if not hmac.compare_digest(given.encode(), f"Bearer {wanted}".encode()):
             raise ApiError(ErrorCode.UNAUTHORIZED, headers={"WWW-Authenticate": "Bearer"})
-    elif not _loopback(client_host(request)) or "x-forwarded-for" in request.headers:
+    elif not _loopback(client_host(request)) or any(name in request.headers for name in _OF_PROXIES):
         # A proxy on this machine makes everyone look local.
         raise ApiError(ErrorCode.NO_PERMISSION, "metrics_token is not set: only clients of this machine are answered")
     text = context.metrics.render(await jobs.running(context.database), context.dispatcher.workers())

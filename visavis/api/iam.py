@@ -9,9 +9,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from visavis.api.context import Context, Ctx, client_host
+from visavis.api.context import Context, Ctx, base_url, client_host
 from visavis.api.identity import Caller
 from visavis.api.parse import json_body
+from visavis.api.throttle import source
 from visavis.contract.errors import ApiError, ErrorCode
 from visavis.contract.iam import (
     CreateToken,
@@ -59,7 +60,7 @@ async def create_token(
             expires_at=_keystone_time(now + TOKEN_TTL_S),
             user=TokenUser(id=user.id, name=user.name, domain=_DOMAIN),
             roles=[{"id": "0", "name": "te_admin"}],
-            catalog=[] if nocatalog else _catalog(request),
+            catalog=[] if nocatalog else _catalog(base_url(request, context.settings)),
             project=TokenProject(id=project.id, name=project.name, domain=_DOMAIN) if project else None,
             domain=None if project else _DOMAIN,
         )
@@ -69,17 +70,19 @@ async def create_token(
 async def _user(request: Request, context: Context, body: CreateToken) -> store.User:
     claimed = body.auth.identity.password.user
     now = context.clock()
-    host = client_host(request)
+    host = source(client_host(request))
     # By name and address: nobody can lock another one's account from elsewhere. By address: nor try many names.
     name = f"{host} {claimed.name}"
-    context.passwords.check(name, now)
-    context.password_hosts.check(host, now)
     user = await store.find_user(context.database, claimed.name)
     async with context.hashing:
+        # Looked at in here: of many guesses made at once, those that still wait are refused when the first ones failed.
+        context.passwords.check(name, now)
+        context.password_hosts.check(host, now)
         matches = await asyncio.to_thread(_matches, user, claimed.password)
+        if user is None or not matches:
+            context.passwords.failed(name, now)
+            context.password_hosts.failed(host, now)
     if user is None or not matches:
-        context.passwords.failed(name, now)
-        context.password_hosts.failed(host, now)
         context.metrics.auth_failures.labels("password").inc()
         raise ApiError(ErrorCode.UNAUTHORIZED, "the user name or the password is wrong")
     context.passwords.succeeded(name)
@@ -105,8 +108,7 @@ def _links(address: str) -> Links:
     return Links.model_validate({"self": address})
 
 
-def _catalog(request: Request) -> list[dict[str, object]]:
-    base = str(request.base_url).rstrip("/")
+def _catalog(base: str) -> list[dict[str, object]]:
     endpoint = {"id": "local", "interface": "public", "region": "*", "region_id": "*", "url": base}
     return [{"id": "metastudio", "name": "metastudio", "type": "metastudio", "endpoints": [endpoint]}]
 
@@ -135,7 +137,7 @@ async def list_projects(
         found = [project for project in found if project.name == name]
     if enabled is False:
         found = []
-    base = str(request.base_url).rstrip("/") + "/v3/projects"
+    base = base_url(request, context.settings) + "/v3/projects"
     shown = found[(page - 1) * per_page : page * per_page]
     return ProjectList(
         projects=[

@@ -59,6 +59,12 @@ class RequestMiddleware:
             length = _content_length(scope)
             if length is not None and length > self._max:
                 await response(ApiError(ErrorCode.BODY_TOO_LARGE))(scope, receive, sending)
+            elif "\0" in scope["path"]:  # databases do not take it, and nothing has such a name
+                await response(ApiError(ErrorCode.API_NOT_FOUND))(scope, receive, sending)
+            elif b"%00" in scope["query_string"] or b"\0" in scope["query_string"]:
+                await response(ApiError(ErrorCode.INVALID_PARAMETER, "texts must not contain NUL"))(
+                    scope, receive, sending
+                )
             else:
                 await self._app(scope, self._limited(receive), sending)
         except Exception:

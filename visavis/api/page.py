@@ -11,6 +11,7 @@ from visavis.api.context import Context, Ctx, access_address, client_host, reque
 from visavis.api.identity import by_token, check_app_user
 from visavis.api.parse import json_body
 from visavis.api.services import answers
+from visavis.api.throttle import source
 from visavis.contract.base import Request as Body
 from visavis.contract.errors import ApiError, ErrorCode
 from visavis.contract.smart_chat_jobs import JobStarted, StartJob
@@ -43,7 +44,7 @@ async def start_session(
 
 async def _admit(request: Request, context: Context, project_id: str) -> None:
     if code := request.headers.get("x-once-code", ""):
-        now, host = context.clock(), client_host(request)
+        now, host = context.clock(), source(client_host(request))
         context.codes.check(host, now, ErrorCode.ONCE_CODE_LOCKED)
         if not await codes.consume(context.database, project_id, code, now):
             context.codes.failed(host, now)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import html
+from contextlib import suppress
 from pathlib import Path
 
 from fastapi import APIRouter, Request, Response
@@ -81,9 +82,12 @@ def _serve(request: Request, base: Path, name: str) -> Response:
     path = (base / name).resolve()
     media_type = _TYPES.get(path.suffix.lower())
     hidden = any(part.startswith(".") for part in Path(name).parts)
-    if media_type is None or hidden or not path.is_relative_to(base) or not path.is_file():
+    content = None
+    if media_type is not None and not hidden and path.is_relative_to(base):
+        with suppress(OSError):  # no such file, a folder, a name too long for the file system
+            content = path.read_bytes()
+    if content is None:
         raise ApiError(ErrorCode.API_NOT_FOUND, html.escape(name[:100]))
-    content = path.read_bytes()
     etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
     headers = {**_HEADERS, "ETag": etag}
     known = [tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]

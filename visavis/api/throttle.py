@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import ipaddress
 import math
 from collections import OrderedDict
 from dataclasses import dataclass
 
 from visavis.contract.errors import ApiError, ErrorCode
+
+
+def source(host: str) -> str:
+    """What failures are counted by: the address, of IPv6 its network, because whoever has one address has 2**64."""
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return host
+    if isinstance(address, ipaddress.IPv4Address):
+        return str(address)
+    return str(address.ipv4_mapped or ipaddress.ip_network((int(address), 64), strict=False))
 
 
 @dataclass(slots=True)

@@ -43,14 +43,18 @@ class IceLink:
     async def restart(self, ufrag: str, password: str) -> None:
         """Gather for a new connection to the remote side's new credentials; it takes over once it is connected.
 
+        One at a time: the caller sees to that.
+
         Raises:
-            PortsExhausted: no port for it.
+            PortsExhausted: no port for it. ConnectionError: closed meanwhile.
         """
         await self._drop_next()
         connection = RangeConnection(self._config, ice_controlling=False)
         connection.remote_username, connection.remote_password = ufrag, password
         try:
             await connection.gather_candidates()
+            if self._closed:  # meanwhile: nobody would ever give its ports back
+                raise ConnectionError("the peer connection has been closed")
         except BaseException:
             await connection.close()
             raise
@@ -136,6 +140,9 @@ class IceLink:
 
     async def gather_candidates(self) -> None:
         await self._current.gather_candidates()
+        if self._closed:  # while it gathered: what it has bound since then is closed by nobody else
+            self.abort()
+            raise ConnectionError("the peer connection has been closed")
 
     async def add_remote_candidate(self, candidate: Candidate | None) -> None:
         """Add a candidate, or None at their end; after the end nothing more is taken."""

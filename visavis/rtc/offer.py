@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -12,6 +13,7 @@ from aiortc.sdp import H264Profile, SessionDescription, parse_h264_profile_level
 from visavis.rtc.errors import SdpRefused
 
 MAX_SDP: Final = 65_536
+_BROADCAST: Final = ipaddress.IPv4Address("255.255.255.255")
 Role = Literal["END_USER", "PLAYER"]
 
 
@@ -59,7 +61,7 @@ def parse_offer(text: str, role: Role) -> Offer:
     try:
         description = SessionDescription.parse(text)
         sections = _sections(description)
-    except (ValueError, AssertionError, LookupError, AttributeError, TypeError) as error:
+    except (ValueError, AssertionError, LookupError, AttributeError, TypeError, StopIteration) as error:
         raise SdpRefused(f"the SDP cannot be parsed: {error or type(error).__name__}") from error
     _check_transport(description)
     _check_media(description, sections, role)
@@ -82,7 +84,9 @@ def parse_offer(text: str, role: Role) -> Offer:
 
 
 def parse_candidate(text: str) -> Candidate | None:
-    """An ICE candidate, with or without ``candidate:`` before it. None: one that cannot be used here (TCP, RTCP).
+    """An ICE candidate, with or without ``candidate:`` before it. None: one that cannot be used here (TCP, RTCP), or
+    must not be: the server sends to whatever address a client names, so those of no single peer and the ports of
+    well-known services are left out.
 
     Raises:
         SdpRefused: malformed.
@@ -91,9 +95,20 @@ def parse_candidate(text: str) -> Candidate | None:
         candidate = Candidate.from_sdp(text.strip().removeprefix("a=").removeprefix("candidate:"))
     except ValueError as error:
         raise SdpRefused(f"malformed ICE candidate: {error}") from error
-    if candidate.transport.lower() != "udp" or candidate.component != 1 or not 0 < candidate.port < 65536:
+    if candidate.transport.lower() != "udp" or candidate.component != 1 or not _is_peer(candidate.host, candidate.port):
         return None
     return candidate
+
+
+def _is_peer(host: str, port: int) -> bool:
+    # Relays are at times behind the ports of HTTP(S), to pass firewalls.
+    if not (1024 <= port < 65536 or port in (80, 443)):
+        return False
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return True  # an mDNS name; aioice takes no other
+    return not (address.is_multicast or address.is_unspecified or address == _BROADCAST)
 
 
 def _sections(description: SessionDescription) -> tuple[Section, ...]:
@@ -162,7 +177,7 @@ def _check_media(description: SessionDescription, sections: tuple[Section, ...],
 
 
 def _is_our_h264(codec: RTCRtpCodecParameters) -> bool:
-    if codec.mimeType.lower() != "video/h264" or int(str(codec.parameters.get("packetization-mode", "0"))) != 1:
+    if codec.mimeType.lower() != "video/h264" or str(codec.parameters.get("packetization-mode")) != "1":
         return False
     try:
         profile, _ = parse_h264_profile_level_id(str(codec.parameters.get("profile-level-id", "42E01F")))

@@ -36,6 +36,7 @@ _CLOSE_S: Final = 0.8
 _MAX_UNSENT: Final = 64  # messages kept until the data channel opens; then the oldest go
 _MAX_BUFFERED: Final = 1 << 18  # bytes in an open data channel; beyond that messages are dropped
 _MAX_CANDIDATES: Final = 128
+_MAX_CHANNELS: Final = 16
 
 
 def _ignore(*_: object) -> None:
@@ -82,6 +83,7 @@ class Peer:
         self._channel: RTCDataChannel | None = None
         self._unsent: deque[str] = deque(maxlen=_MAX_UNSENT)
         self._candidates = 0
+        self._negotiating = asyncio.Lock()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._closing: asyncio.Task[None] | None = None
         self._last_heard = 0.0
@@ -105,7 +107,7 @@ class Peer:
         except BaseException:
             await self.close()
             raise
-        self._spawn(self._add(offer.candidates, offer.complete))
+        self._spawn(self._add(self._within_limit(offer.candidates), offer.complete))
         return sdp
 
     async def renegotiate(self, offer: Offer) -> str:
@@ -114,6 +116,10 @@ class Peer:
         Raises:
             SdpRefused: it is not of this peer connection (another certificate, other sections).
         """
+        async with self._negotiating:
+            return await self._renegotiate(offer)
+
+    async def _renegotiate(self, offer: Offer) -> str:
         before = self._offer
         if before is None or self._closing is not None:
             raise SdpRefused("this peer connection is closed; send an offer without pc_id")
@@ -127,9 +133,12 @@ class Peer:
                 self._pc.addTransceiver(section.kind, direction="inactive")
         if offer.ice_ufrag != before.ice_ufrag:
             self._candidates = 0
-            await self._link.restart(offer.ice_ufrag, offer.ice_password)
+            try:
+                await self._link.restart(offer.ice_ufrag, offer.ice_password)
+            except ConnectionError as error:
+                raise SdpRefused("this peer connection is closed; send an offer without pc_id") from error
         sdp = await self._negotiate(offer)
-        self._spawn(self._add(offer.candidates, offer.complete))
+        self._spawn(self._add(self._within_limit(offer.candidates), offer.complete))
         return sdp
 
     def add_candidates(self, candidates: Sequence[str]) -> None:
@@ -148,9 +157,15 @@ class Peer:
         if self._closing is None:
             self._spawn(self._add(usable, ended))
 
+    def _within_limit(self, candidates: Sequence[str]) -> Sequence[str]:
+        """Those of an offer that may still be used: every one makes the server send to an address of its choice."""
+        usable = candidates[: max(0, _MAX_CANDIDATES - self._candidates)]
+        self._candidates += len(usable)
+        return usable
+
     async def _add(self, candidates: Sequence[str], ended: bool) -> None:
         parsed = []
-        for text in candidates[:_MAX_CANDIDATES]:
+        for text in candidates:
             try:
                 parsed.append(parse_candidate(text))
             except SdpRefused as error:
@@ -168,6 +183,8 @@ class Peer:
             await pc.setLocalDescription(await pc.createAnswer())
         except (ValueError, OperationError, InvalidStateError, InvalidAccessError) as error:
             raise SdpRefused(f"the offer cannot be answered: {error or type(error).__name__}") from error
+        except ConnectionError as error:
+            raise SdpRefused("this peer connection was closed before it was answered") from error
         self._offer = offer
         return str(pc.localDescription.sdp)
 
@@ -185,7 +202,25 @@ class Peer:
             one.receiver.setTransport(alive[0])
             one.sender.setTransport(alive[0])
         self._link.install(alive[0].transport)
+        if self._pc.sctp is not None:
+            self._bound_messages(self._pc.sctp)
         self._installed = True
+
+    def _bound_messages(self, sctp: Any) -> None:
+        """aiortc announces how many bytes it takes of unfinished messages, but keeps whatever a client sends."""
+        receive = sctp._receive_data_chunk
+
+        async def receiving(chunk: object) -> None:
+            await receive(chunk)
+            if sctp._advertised_rwnd < -_MAX_BUFFERED or len(sctp._data_channels) > _MAX_CHANNELS:
+                self._misused()
+
+        sctp._receive_data_chunk = receiving
+
+    def _misused(self) -> None:
+        if self._closing is None:
+            _log.warning("peer sends more than it may", pc_id=self.pc_id)
+            self._closing = asyncio.create_task(self._close())
 
     def _add_transceiver(self, kind: str, used: bool, receives: bool) -> None:
         if not used:
@@ -266,6 +301,9 @@ class Peer:
         except TimeoutError:
             # A TURN server that does not answer must not hold a port and a task for half a minute.
             _log.warning("peer did not close in time", pc_id=self.pc_id)
+            self._link.abort()
+        except Exception:  # whatever aiortc stumbles over, the room and the port are not to be kept by it
+            _log.exception("peer did not close", pc_id=self.pc_id)
             self._link.abort()
         self._fire(self._events.closed)
 

@@ -22,6 +22,11 @@ MICROPHONE_MS: Final = 1000
 
 _CHUNK_MS: Final = 40
 
+MESSAGE_BURST: Final = 64
+"""Messages that an END_USER may send at once; what it sends beyond that and ``MESSAGES_PER_S`` is dropped."""
+
+MESSAGES_PER_S: Final = 16
+
 
 def _ignore(*_: object) -> None:
     pass
@@ -89,6 +94,23 @@ class Microphone:
         return self._chunks.popleft()
 
 
+class _Allowance:
+    """A token bucket: ``burst`` at once, ``per_s`` in the long run."""
+
+    def __init__(self, burst: int, per_s: float) -> None:
+        self._burst, self._per_s = float(burst), per_s
+        self._left, self._at = self._burst, 0.0
+
+    def take(self, now: float) -> bool:
+        """Take one. ``now``: monotonic seconds. False: none is left."""
+        self._left = min(self._burst, self._left + (now - self._at) * self._per_s)
+        self._at = now
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
+
+
 class Room:
     """Peers of one job. All methods belong to one event loop; ``close`` leaves nothing behind."""
 
@@ -108,6 +130,7 @@ class Room:
         self._peers: dict[str, Peer] = {}
         self._end_user: Peer | None = None
         self._one_end_user = asyncio.Lock()
+        self._messages = _Allowance(MESSAGE_BURST, MESSAGES_PER_S)
         self._closed = False
 
     # --- signalling ------------------------------------------------------------------------------------
@@ -141,6 +164,8 @@ class Room:
         if role == "PLAYER":
             return await self._join(known, user_id, role, offer)
         async with self._one_end_user:
+            # Looked up anew: another offer may have replaced it while this one waited.
+            known = self._peers.get(pc_id) if pc_id else None
             return await self._join(known or self._end_user, user_id, role, offer, keep_id=known is not None)
 
     def candidates(self, pc_id: str, candidates: Iterable[Trickled], user_id: str | None = None) -> None:
@@ -232,7 +257,9 @@ class Room:
         events.message = self._message
 
     def _message(self, text: str) -> None:
-        if text != "ping":  # the keep-alive of Pipecat's clients, not RTVI
+        if text == "ping":  # the keep-alive of Pipecat's clients, not RTVI
+            return
+        if self._messages.take(asyncio.get_running_loop().time()):
             self._events.message(text)
 
     def _gone(self, peer: Peer) -> None:
@@ -245,7 +272,8 @@ class Room:
             self._events.viewers(self.players)
 
     def _forget(self, peer: Peer) -> None:
-        self._peers.pop(peer.pc_id, None)
+        if self._peers.get(peer.pc_id) is peer:
+            del self._peers[peer.pc_id]
         if self._end_user is peer:
             self._end_user = None
 

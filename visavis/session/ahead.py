@@ -27,7 +27,7 @@ class Ahead:
 
     def go_on(self) -> None:
         """The worker is idle: work, or go on with it."""
-        if self._enabled and not self._done and self._task is None:
+        if self._enabled and not self._done and (self._task is None or self._task.done()):
             self._task = asyncio.create_task(self._work(), name="ahead")
 
     async def stop(self) -> None:
@@ -38,6 +38,12 @@ class Ahead:
             await asyncio.gather(task, return_exceptions=True)
 
     async def _work(self) -> None:
+        try:
+            await self._make()
+        except Exception:  # answers are then synthesised when they are needed; the next idle time tries again
+            _log.exception("stored answers could not be synthesised")
+
+    async def _make(self) -> None:
         sentences = await asyncio.to_thread(lambda: stored_sentences(load(self._knowledge)))
         phrases = [Phrase(sentence.text, DEFAULT, sentence.language) for sentence in sentences]
         made = await self._synthesiser.warm(phrases)

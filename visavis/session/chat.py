@@ -122,7 +122,8 @@ class Timer:
 class QuietWatch:
     """Turns silence into events: drowsy, asleep, warned, over.
 
-    ``touch()`` marks activity; ``hold()`` stops the watch while somebody speaks, ``release()`` starts it again.
+    ``touch()`` marks activity; ``hold(reason)`` stops the watch while somebody speaks or nobody is there; it starts anew
+    when every reason was released.
     Times are seconds since the last activity; ``exit_after`` 0 means that silence never ends the job.
     """
 
@@ -147,19 +148,28 @@ class QuietWatch:
         self._drowsy = Timer(loop, on_drowsy_over)
         self._warn = Timer(loop, self._warned)
         self._exit = Timer(loop, on_exit)
+        self._held: set[str] = set()
 
     def touch(self) -> None:
-        """Somebody did something: all periods of silence begin anew."""
+        """Somebody did something: all periods of silence begin anew, or wait until the watch is released."""
+        if self._held:
+            return
         self._drowsy.disarm()
         self._sleep.arm(self._sleep_after)
         if self._exit_after > 0:
             self._exit.disarm()
             self._warn.arm(self._exit_after - self._exit_warning)
 
-    def hold(self) -> None:
-        """Stop counting (somebody speaks, or nobody is linked)."""
+    def hold(self, reason: str) -> None:
+        """Stop counting until ``reason`` is released."""
+        self._held.add(reason)
         for timer in (self._sleep, self._drowsy, self._warn, self._exit):
             timer.disarm()
+
+    def release(self, reason: str) -> None:
+        """``reason`` is over; after the last one the periods of silence begin anew."""
+        self._held.discard(reason)
+        self.touch()
 
     def skip_to_sleep(self) -> None:
         """Sleep was asked for: only the end of the job is still watched."""

@@ -12,7 +12,7 @@ import asyncio
 from dataclasses import dataclass
 
 from pipecat.audio.vad.vad_analyzer import VADParams
-from pipecat.frames.frames import InputAudioRawFrame, InterruptionFrame
+from pipecat.frames.frames import ErrorFrame, InputAudioRawFrame, InterruptionFrame
 from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.worker import PipelineParams, PipelineWorker
 from pipecat.processors.audio.vad_processor import VADProcessor
@@ -23,6 +23,7 @@ from pipecat.turns.user_turn_strategies import UserTurnStrategies
 from pipecat.workers.runner import WorkerRunner
 
 from visavis.dialogue.types import Dialogue
+from visavis.errors import VisavisError
 from visavis.session.processors import Answerer, AskFrame, ConversationListener, SayFrame, Script, StageSink
 from visavis.session.script import Utterance
 from visavis.session.services import EmbeddedActivity, EmbeddedRecogniser, STTService, TTSService
@@ -34,6 +35,13 @@ VAD_START_S = 0.2
 VAD_STOP_S = 0.2
 TURN_GIVE_UP_S = 15.0
 """A turn whose recognition never answers ends after so long; slow recognition must not lose what was said."""
+
+
+def part_of(error: ErrorFrame) -> str:
+    """Which part of the conversation an error came from."""
+    if isinstance(error.processor, STTService):
+        return "speech recognition"
+    return "speech synthesis" if isinstance(error.processor, TTSService) else "the conversation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +68,7 @@ class Conversation:
         user_id: str,
         session_id: str,
     ) -> None:
-        self._recognition = parts.recognition
+        self._recognition, self._listener = parts.recognition, listener
         self._script = Script()
         self._answerer = Answerer(
             parts.dialogue,
@@ -95,12 +103,17 @@ class Conversation:
         )
         self._started = asyncio.Event()
         self._worker.add_event_handler("on_pipeline_started", self._on_started)
+        self._worker.add_event_handler("on_pipeline_error", self._on_error)
 
     async def _on_started(self, *_: object) -> None:
         self._started.set()
 
+    async def _on_error(self, _: PipelineWorker, frame: ErrorFrame) -> None:
+        # What a vendor's service says may quote an address or a key: the client hears which part failed, the log why.
+        self._listener.trouble(f"{part_of(frame)} failed")
+
     async def run(self) -> None:
-        """Run the pipeline until cancelled."""
+        """Run the pipeline until cancelled. Raises VisavisError if it ends by itself: a service said it is beyond help."""
         runner = WorkerRunner(handle_sigint=False, handle_sigterm=False, check_dangling_tasks=False)
         await runner.add_workers(self._worker)
         try:
@@ -108,6 +121,9 @@ class Conversation:
         finally:
             if not self._worker.has_finished():
                 await runner.cancel()
+        task = asyncio.current_task()
+        if task is None or not task.cancelling():  # Pipecat's runner takes a cancellation for a wish to end
+            raise VisavisError("the conversation pipeline ended")
 
     async def ready(self) -> None:
         """Wait until the pipeline takes frames."""

@@ -29,6 +29,7 @@ class Host:
         self._settings, self._emit = settings, emit
         self._engines: Engines | None = None
         self._sessions: dict[str, Session] = {}
+        self._starting = 0
 
     async def load(self) -> None:
         """Load the models (seconds)."""
@@ -38,14 +39,15 @@ class Host:
     async def start(self, spec: JobSpec) -> None:
         if self._engines is None:
             raise VisavisError("the models are not loaded")
-        await self._engines.ahead.stop()
         session = Session(spec, self._engines, self._emit)
+        self._starting += 1
         try:
+            await self._engines.ahead.stop()
             await session.open()
-        except BaseException:
+            self._sessions[spec.job_id] = session
+        finally:
+            self._starting -= 1
             self._perhaps_idle()
-            raise
-        self._sessions[spec.job_id] = session
         assert session.task is not None
         session.task.add_done_callback(lambda _: self._ended(spec.job_id))
 
@@ -54,7 +56,7 @@ class Host:
         self._perhaps_idle()
 
     def _perhaps_idle(self) -> None:
-        if not self._sessions and self._engines is not None:
+        if not self._sessions and not self._starting and self._engines is not None:
             self._engines.ahead.go_on()
 
     async def signal(self, job_id: str, signal: Signal) -> SignalReply:

@@ -33,6 +33,7 @@ from pipecat.frames.frames import (
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
 from visavis import log
+from visavis.dialogue import phrases
 from visavis.dialogue.types import Dialogue, Message, Turn
 from visavis.session.script import STAGE_RATE, TurnRecord, Utterance
 from visavis.session.services import TimedAudioFrame, language_of
@@ -72,6 +73,10 @@ class ConversationListener(Protocol):
 
     def turn_done(self, record: TurnRecord) -> None:
         """The answer was spoken, or cut short (``record.interrupted``); ``record.spoken`` is what was really said."""
+        ...
+
+    def trouble(self, text: str) -> None:
+        """A part of the conversation failed; ``text`` says which, without secrets."""
         ...
 
 
@@ -193,7 +198,12 @@ class Answerer(FrameProcessor):
             async with aclosing(self._dialogue.answer(turn)) as sentences:  # type: ignore[type-var]
                 async for sentence in sentences:
                     record.marks.setdefault("answer", time.monotonic())
-                    await self._utter(Utterance(sentence.text, sentence.language, record.chat_id, sentence.purpose))
+                    text = _whole(sentence.text)
+                    await self._utter(Utterance(text, sentence.language, record.chat_id, sentence.purpose))
+        except Exception:
+            _log.exception("the dialogue engine failed", chat_id=record.chat_id)
+            self._listener.trouble("the dialogue failed")
+            await self._utter(Utterance(phrases.FAILED[turn.language], turn.language, record.chat_id, "error"))
         finally:
             record.answered = True
         self.settle()
@@ -205,6 +215,8 @@ class Answerer(FrameProcessor):
             self._listener.turn_done(record)
 
     async def _utter(self, utterance: Utterance) -> None:
+        if not utterance.text.strip():  # synthesis drops it, and the turn would wait for it
+            return
         if self._script.turn is not None and self._script.turn.chat_id == utterance.chat_id:
             self._script.turn.utterances.append(utterance)
         self._script.pending.append(utterance)
@@ -225,6 +237,11 @@ class Answerer(FrameProcessor):
         if record is not None:
             record.interrupted = True
             self._listener.turn_done(record)
+
+
+def _whole(text: str) -> str:
+    """``text`` without halves of characters, which a model's stream may hold and nothing that sends text takes."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 class StageSink(FrameProcessor):
@@ -261,13 +278,14 @@ class StageSink(FrameProcessor):
 
     def _announce(self, frame: AggregatedTextFrame) -> None:
         """Synthesis works in order: the text announced next is the oldest pending utterance with that text."""
-        pending = self._script.pending
-        while pending:
-            utterance = pending.popleft()
-            if utterance.text.strip() == frame.text.strip():
-                self._utterances[frame.context_id or ""] = utterance
-                return
-        _log.debug("text that nobody asked for", length=len(frame.text))
+        pending, text = self._script.pending, frame.text.strip()
+        wanted = next((utterance for utterance in pending if utterance.text.strip() == text), None)
+        if wanted is None:  # of an answer that was cut a moment ago
+            _log.debug("text that nobody asked for", length=len(text))
+            return
+        while (utterance := pending.popleft()) is not wanted:
+            self._stage.finish(utterance)  # synthesis passed it over: it will never sound
+        self._utterances[frame.context_id or ""] = wanted
 
     async def _play(self, frame: TTSAudioRawFrame) -> None:
         utterance = self._utterances.get(frame.context_id or "")

@@ -53,8 +53,13 @@ def parse(text: str) -> ClientMessage | None:
         raise BadClientMessage(f"a message of {len(text)} characters; at most {MAX_MESSAGE} are accepted")
     try:
         body = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise BadClientMessage("not JSON") from None
+    try:
+        json.dumps(body, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        # JSON can escape half a character; nothing that stores, speaks or sends text takes it.
+        raise BadClientMessage("text that is not Unicode") from None
     if not isinstance(body, dict) or not isinstance(body.get("type"), str):
         raise BadClientMessage("no type")
     data = body.get("data") or {}

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 from pipecat.audio.vad.vad_analyzer import VADAnalyzer, VADParams
-from pipecat.frames.frames import ErrorFrame, Frame, TranscriptionFrame, TTSAudioRawFrame
-from pipecat.processors.frame_processor import FrameProcessorSetup
+from pipecat.frames.frames import ErrorFrame, Frame, InputAudioRawFrame, TranscriptionFrame, TTSAudioRawFrame
+from pipecat.processors.frame_processor import FrameDirection, FrameProcessorSetup
 from pipecat.services.settings import STTSettings, TTSSettings
 from pipecat.services.stt_service import SegmentedSTTService, STTService
 from pipecat.services.tts_service import TTSService
@@ -20,12 +20,23 @@ from pipecat.utils.time import time_now_iso8601
 from visavis import log
 from visavis.errors import VisavisError
 from visavis.session.spec import VoiceSpec
-from visavis.speech.types import Language, PhonemeTiming, Recogniser, Synthesiser, VoiceActivity, VoiceSettings
+from visavis.speech.types import (
+    Language,
+    PhonemeTiming,
+    Recogniser,
+    Synthesiser,
+    Transcript,
+    VoiceActivity,
+    VoiceSettings,
+)
 
 _log = log.get("speech")
 
 PRE_ROLL_S = 0.5
 """Sound kept from before the detector noticed speech, so that no first syllable is lost."""
+
+LONGEST_S = 30.0
+"""Recognition hears the last so many seconds of an utterance; before a loud television it must not collect hours."""
 
 QUIET_PROBABILITY = 0.1
 """Below this probability of speech nobody speaks."""
@@ -92,12 +103,19 @@ class EmbeddedRecogniser(SegmentedSTTService):
         await super().setup(setup)
         self._audio_buffer_size_1s = int(self.sample_rate * PRE_ROLL_S) * 2
 
+    async def process_audio_frame(self, frame: InputAudioRawFrame, direction: FrameDirection) -> None:
+        await super().process_audio_frame(frame, direction)
+        excess = len(self._audio_buffer) - int(self.sample_rate * LONGEST_S) * 2
+        if excess > 0:
+            del self._audio_buffer[:excess]
+
     async def run_stt(self, audio: bytes) -> AsyncGenerator[Frame | None, None]:
         try:
             heard = await self._recogniser.transcribe(np.frombuffer(audio, np.int16), self.language)
-        except VisavisError as error:
-            yield ErrorFrame(error=str(error))
-            return
+        except Exception as error:
+            _log.exception("recognition failed")
+            yield ErrorFrame(error=f"recognition failed: {type(error).__name__}")
+            heard = Transcript("", self.language or "en", 0.0)
         _log.debug("recognised", seconds=heard.audio_seconds, compute=heard.compute_seconds, language=heard.language)
         language = PipecatLanguage.ZH if heard.language == "zh" else PipecatLanguage.EN
         # A blank transcript tells the turn strategy that nothing more is to come: noise must not keep a turn open.
@@ -114,6 +132,8 @@ class EmbeddedSynthesiser(TTSService):
             push_stop_frames=True,
             # A clause may take seconds on a busy machine; the context ends by itself when the sentence is done.
             stop_frame_timeout_s=30.0,
+            # Three sentences that failed do not mean that no other can be spoken.
+            max_consecutive_zero_audio_contexts=0,
             settings=TTSSettings(model=None, voice=None, language=None),
         )
         self._synthesiser = synthesiser
@@ -133,6 +153,7 @@ class EmbeddedSynthesiser(TTSService):
         settings = VoiceSettings(voice.speed, voice.pitch, voice.volume)
         pending: list[PhonemeTiming] = []
         rate = self._synthesiser.sample_rate
+        silent = True
         try:
             async for chunk in self._synthesiser.say(text, voice.voice_id, language, settings):
                 pending.extend(chunk.phonemes)
@@ -146,8 +167,14 @@ class EmbeddedSynthesiser(TTSService):
                     context_id=context_id,
                     phonemes=[(p.phoneme, p.start - chunk.start, p.end - chunk.start) for p in here],
                 )
-        except VisavisError as error:
-            yield ErrorFrame(error=str(error))
+                silent = False
+        except Exception as error:
+            # Whatever it was, the sentence is over: the next one and the turn must not wait for it.
+            _log.exception("synthesis failed")
+            yield ErrorFrame(error=f"synthesis failed: {type(error).__name__}")
+        if silent:
+            # Sound of no length: without any frame of sound Pipecat would keep the sentence open for 30 s.
+            yield TimedAudioFrame(audio=b"", sample_rate=rate, num_channels=1, context_id=context_id)
 
 
 def load_service(name: str, options: dict[str, Any], base: type) -> Any:

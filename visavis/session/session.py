@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine
-from typing import Any
 
 from visavis import log
 from visavis.errors import VisavisError
-from visavis.motion.life import Mode
 from visavis.rtc.room import Room, RoomEvents
 from visavis.session import rtvi
 from visavis.session.announcer import Announcer
 from visavis.session.chat import ChatEvent, ChatMachine, QuietWatch, Timer
 from visavis.session.conversation import Conversation
 from visavis.session.engines import Engines
+from visavis.session.errands import Errands
+from visavis.session.face import Face
 from visavis.session.script import TurnRecord, Utterance
 from visavis.session.spec import (
     ChatState,
@@ -46,7 +45,7 @@ class Session:
         self._ever_linked = False
         self._finished: FinishedEvent | None = None
         self._finishing = asyncio.Event()
-        self._side_tasks: set[asyncio.Task[None]] = set()
+        self._errands = Errands()
         self._room: Room | None = None
         self._frames_at = (time.monotonic(), 0)
         self.task: asyncio.Task[None] | None = None
@@ -58,7 +57,7 @@ class Session:
         """Build the parts and start. Raises VisavisError if the job cannot be run as it was asked for."""
         loop = asyncio.get_running_loop()
         spec = self.spec
-        self._director = self._engines.director(spec)
+        director = self._engines.director(spec)
         self._room = self._engines.room(
             spec,
             RoomEvents(
@@ -72,7 +71,8 @@ class Session:
         )
         self._tell = Announcer(spec, self._room.send)
         renderer, video = await asyncio.to_thread(self._engines.picture, spec)
-        self._stage = self._engines.stage(spec, self._director, renderer, video, self._room.broadcaster, self)
+        self._stage = self._engines.stage(spec, director, renderer, video, self._room.broadcaster, self)
+        self._face = Face(director, self._stage)
         self._room.broadcaster.on_keyframe_needed = self._stage.keyframe
         self._conversation = Conversation(
             await self._engines.parts(spec),
@@ -94,6 +94,7 @@ class Session:
             on_exit_warning=self._tell.end_is_near,
             on_exit=lambda: self.finish("MUTE_TIMEOUT"),
         )
+        self._quiet.hold("absence")
         self._lonely = Timer(loop, lambda: self.finish("NORMAL"))
         self._lonely.arm(self._engines.settings.link_timeout_s)
         started = loop.create_future()
@@ -125,12 +126,10 @@ class Session:
             failure = errors.exceptions[0]
             self._log.error("session failed", exc_info=failure)
         finally:
-            self._quiet.hold()
+            self._quiet.hold("end")
             self._lonely.disarm()
-            if self._room is not None:
-                await self._room.close()
-            for task in self._side_tasks:
-                task.cancel()
+            await self._close_room()
+            self._errands.cancel()
         if failure is not None and not started.done():
             started.set_exception(VisavisError(f"the session could not start: {type(failure).__name__}"))
             self.done.set()
@@ -140,6 +139,12 @@ class Session:
         self._log.info("session over", reason=self._finished.reason, **self.stats())
         self._emit(self._finished)
         self.done.set()
+
+    async def _close_room(self) -> None:
+        try:
+            await self.room.close()
+        except Exception:  # the job is over all the same, and whoever stops it waits to hear that
+            self._log.exception("the room did not close")
 
     def finish(self, reason: FinishReason) -> None:
         """End the job; a job that is stopped before anyone linked is CANCELED. The first reason counts."""
@@ -167,20 +172,12 @@ class Session:
 
     def stats(self) -> dict[str, float]:
         """Counters for the heartbeat; ``fps`` is that since the last call."""
-        stage = self._stage.stats
-        now, before = (time.monotonic(), stage.frames), self._frames_at
+        counted = self._stage.stats.as_dict()
+        now, before = (time.monotonic(), int(counted["frames"])), self._frames_at
         self._frames_at = now
         return {
             "fps": round((now[1] - before[1]) / max(now[0] - before[0], 0.001), 1),
-            "frames": stage.frames,
-            "late_frames": stage.late_frames,
-            "dropped_frames": stage.dropped_frames,
-            "speaking_frames": stage.speaking_frames,
-            "speaking_late_frames": stage.speaking_late_frames,
-            "stalls": stage.stalls,
-            "draw_s": round(stage.draw_s, 3),
-            "encode_s": round(stage.encode_s, 3),
-            "video_bytes": stage.video_bytes,
+            **counted,
             **(self._room.stats() if self._room else {}),
             "stage_s": round(self._stage.now, 2),
         }
@@ -200,23 +197,26 @@ class Session:
         self._lonely.disarm()
         again = self._chat.state is ChatState.LINKED
         self._fire(ChatEvent.LINKED)
-        self._quiet.touch()
+        self._quiet.release("absence")
         if again:  # the page was loaded anew: it does not know the state yet
             self._tell.chat_state(self._chat.state)
 
     def _unlinked(self) -> None:
         """The END_USER is gone; the job waits for somebody to come back."""
         self._fire(ChatEvent.UNLINKED)
-        self._quiet.hold()
+        self._quiet.hold("absence")
         self._lonely.arm(self._engines.settings.rejoin_timeout_s)
-        self._spawn(self._conversation.interrupt())
+        self._errands.run(self._conversation.interrupt())
 
     def _lost(self) -> None:
         """Nothing comes from the END_USER any more: a train in a tunnel, or a browser that was killed."""
         self._lonely.arm(self._engines.settings.rejoin_timeout_s)
 
     def _back_again(self) -> None:
-        self._lonely.disarm()
+        if self._chat.state is ChatState.WAITING_LINK:  # its sound never came: it is still awaited
+            self._lonely.arm(self._engines.settings.link_timeout_s)
+        else:
+            self._lonely.disarm()
 
     async def _pump_microphone(self) -> None:
         async for pcm in self.room.microphone:
@@ -236,20 +236,20 @@ class Session:
                 self._tell.ready(message.id)
                 self._tell.chat_state(self._chat.state)
             case "send-text":
-                self._spawn(self.ask(str(message.data.get("content", ""))))
+                self._errands.run(self.ask(str(message.data.get("content", ""))))
             case "say":
-                self._spawn(self.say(str(message.data.get("text", ""))))
+                self._errands.run(self.say(str(message.data.get("text", ""))))
             case "interrupt":
-                self._spawn(self._conversation.interrupt())
+                self._errands.run(self._conversation.interrupt())
             case "wake":
                 self.wake()
             case "sleep":
                 self.sleep()
             case "stop" | "disconnect-bot":
                 self.finish("NORMAL")
-            case "language" if message.data.get("language") in _LANGUAGES:
-                self._conversation.set_language(_LANGUAGES[message.data["language"]])  # type: ignore[arg-type]
-                self._tell.language(message.data["language"])
+            case "language" if (language := str(message.data.get("language"))) in _LANGUAGES:
+                self._conversation.set_language(_LANGUAGES[language])  # type: ignore[arg-type]
+                self._tell.language(language)
             case _:
                 self._tell.error(f"unknown message {message.kind!r}")
 
@@ -290,7 +290,7 @@ class Session:
         """Fall asleep now."""
         if self._fire(ChatEvent.SLEEP):
             self._quiet.skip_to_sleep()
-            self._spawn(self._conversation.interrupt())
+            self._errands.run(self._conversation.interrupt())
 
     # --- the chat state -------------------------------------------------------------------------------------------
 
@@ -317,11 +317,9 @@ class Session:
         self._log.info("chat state", old=old.name, new=new.name)
         self._tell.chat_state(new, old)
         if new is ChatState.ASLEEP:
-            self._director.set_mode(Mode.ASLEEP, self._stage.now)
-            self._stage.rest(True)
+            self._face.sleep(True)
         elif old is ChatState.ASLEEP:
-            self._stage.rest(False)
-            self._director.set_mode(Mode.IDLE, self._stage.now)
+            self._face.sleep(False)
 
     # --- ConversationListener and StageListener -------------------------------------------------------------------
 
@@ -329,20 +327,20 @@ class Session:
         """The person begins or stops to speak."""
         self._active()
         if speaking:
-            self._quiet.hold()
+            self._quiet.hold("person")
         else:
-            self._director.pause(self._stage.now)
-        self._director.set_mode(Mode.LISTENING if speaking else Mode.THINKING, self._stage.now)
+            self._quiet.release("person")
+        self._face.person(speaking)
         self._tell.person_speaks(speaking)
 
     def heard(self, record: TurnRecord, typed: bool) -> None:
         """A question is complete."""
-        self._director.set_mode(Mode.THINKING, self._stage.now)
+        self._face.thinks()
         self._tell.heard(record)
 
     def nothing_heard(self) -> None:
         """It was only noise: stop looking thoughtful."""
-        self._rest_face()
+        self._face.answered()
 
     def turn_done(self, record: TurnRecord) -> None:
         """An answer was spoken, or cut."""
@@ -358,8 +356,11 @@ class Session:
             )
         )
         self._tell.turn(record)
-        if not self._stage.speaking:
-            self._rest_face()
+        self._face.answered()
+
+    def trouble(self, text: str) -> None:
+        """Hearing or speaking failed; the turn ends without it."""
+        self._tell.error(text)
 
     def utterance_started(self, utterance: Utterance, pts: float) -> None:
         """A sentence begins to sound."""
@@ -373,24 +374,14 @@ class Session:
 
     def speaking_changed(self, speaking: bool) -> None:
         """The digital human begins or stops to sound."""
-        self._active()
         if speaking:
-            self._quiet.hold()
-            self._director.set_mode(Mode.SPEAKING, self._stage.now)
-        else:
-            self._rest_face()
+            self._active()
+            self._quiet.hold("voice")
+        else:  # no activity: who was told to sleep while it spoke must not wake from falling silent
+            self._quiet.release("voice")
+        self._face.voice(speaking)
         self._tell.speaks(speaking, self._stage.now)
-        self._spawn(self._conversation.speaking_changed(speaking))
-
-    def _rest_face(self) -> None:
-        mode = Mode.ASLEEP if self._chat.state is ChatState.ASLEEP else Mode.IDLE
-        self._director.set_mode(mode, self._stage.now)
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run a short action that an event handler may not wait for; it ends with the session."""
-        task = asyncio.create_task(work)
-        self._side_tasks.add(task)
-        task.add_done_callback(self._side_tasks.discard)
+        self._errands.run(self._conversation.speaking_changed(speaking))
 
 
 class _Over(Exception):

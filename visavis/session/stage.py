@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Final, Protocol
 
 import numpy as np
@@ -77,6 +77,11 @@ class StageStats:
     draw_s: float = 0.0
     encode_s: float = 0.0
     video_bytes: int = 0
+    failed_frames: int = 0
+
+    def as_dict(self) -> dict[str, float]:
+        """For the heartbeat: counts, and seconds to the millisecond."""
+        return {name: round(value, 3) for name, value in asdict(self).items()}
 
 
 @dataclass(slots=True, eq=False)
@@ -115,6 +120,7 @@ class Stage:
         self._stir = asyncio.Event()
         self._keyframe = True
         self._resting = False
+        self._idle_since: tuple[float, int] | None = None
         self._speaking = False
         self._silence = np.zeros(TICK, np.int16)
         self._buffer = np.zeros(TICK, np.int16)
@@ -155,8 +161,9 @@ class Stage:
         while self._queued >= MAX_QUEUED:
             self._room_in_queue.clear()
             await self._room_in_queue.wait()
-        if not len(pcm):
+        if not len(pcm) or utterance.ended:  # it was cut while this waited
             return
+        self._catch_up()
         if self._queue:
             last = self._queue[-1]
             start = last.start + len(last.pcm) + (GAP if last.utterance is not utterance else 0)
@@ -203,10 +210,10 @@ class Stage:
         try:
             while True:
                 if self._idle():
+                    self._idle_since = (loop.time(), self.position)
                     await self._wait_for_a_stir()
-                    # Nothing was playing: the clock goes on with real time, as RTP expects of a pause.
-                    slept = int((loop.time() - origin) * STAGE_RATE) - self.position
-                    self.position += max(0, slept // self._frame_samples) * self._frame_samples
+                    self._catch_up()
+                    self._idle_since = None
                     origin = loop.time() - self.position / STAGE_RATE
                 delay = origin + self.position / STAGE_RATE - loop.time()
                 if delay > 0:
@@ -219,6 +226,13 @@ class Stage:
                 self._tick()
         finally:
             self._drawer.shutdown(wait=False, cancel_futures=True)
+
+    def _catch_up(self) -> None:
+        """After idling the clock has gone on with real time, as RTP expects of a pause, in whole frames."""
+        if self._idle_since is not None:
+            since, position = self._idle_since
+            slept = int((asyncio.get_running_loop().time() - since) * STAGE_RATE)
+            self.position = max(self.position, position + slept // self._frame_samples * self._frame_samples)
 
     def _idle(self) -> bool:
         if self._queue:
@@ -329,8 +343,10 @@ class Stage:
             return
         error = done.exception()
         if error is not None:
-            _log.error("a picture could not be drawn", exc_info=error)
+            self.stats.failed_frames += 1
             self._keyframe = True
+            if self.stats.failed_frames.bit_count() == 1:  # the 1st, 2nd, 4th ...: a broken face fails at every frame
+                _log.error("a picture could not be drawn", failed=self.stats.failed_frames, exc_info=error)
             return
         late = asyncio.get_running_loop().time() > due
         self.stats.frames += 1

@@ -42,7 +42,8 @@ class Database:
         """
         settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
         vault = await asyncio.to_thread(Vault.open, settings)
-        engine = create_async_engine(settings.sqlalchemy_url)
+        # What a statement carries (hashes, sealed keys, what was configured) has no place in an error's text and the log.
+        engine = create_async_engine(settings.sqlalchemy_url, hide_parameters=True)
         if engine.dialect.name == "sqlite":
             event.listen(engine.sync_engine, "connect", _sqlite_connect)
             event.listen(engine.sync_engine, "begin", _sqlite_begin)

@@ -24,6 +24,10 @@ from visavis.urlpolicy import UrlPolicy, UrlRefused
 
 MAX_BYTES = 10 * 1024 * 1024
 MAX_SIDE = 8192
+MAX_PIXELS = 32_000_000
+"""Decoded, that many take 96 MB; a worker holds several jobs."""
+
+_HEADERS = {"Accept": "image/png, image/jpeg", "Accept-Encoding": "identity"}
 _TIMEOUT_S = 8.0
 _REDIRECTS = 3
 _FRESH_S = 600.0
@@ -72,7 +76,7 @@ class Pictures:
     async def _download(self, url: str) -> bytes:
         async with self._policy.client(_TIMEOUT_S) as client:
             for _ in range(_REDIRECTS + 1):
-                async with client.stream("GET", url, headers={"Accept": "image/png, image/jpeg"}) as response:
+                async with client.stream("GET", url, headers=_HEADERS) as response:
                     if response.status_code == 200:
                         return await _limited(response)
                     if not response.has_redirect_location:
@@ -87,6 +91,10 @@ class Pictures:
             raise PictureRefusedError(
                 f"the background picture is {width}x{height}, at most {MAX_SIDE} a side are taken"
             )
+        if width * height > MAX_PIXELS:
+            raise PictureRefusedError(
+                f"the background picture is {width}x{height}, at most {MAX_PIXELS // 1_000_000} megapixels are taken"
+            )
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._folder / f"{hashlib.sha256(data).hexdigest()}.{extension}"
         if not path.exists():
@@ -98,7 +106,8 @@ class Pictures:
 
 async def _limited(response: httpx.Response) -> bytes:
     data = bytearray()
-    async for chunk in response.aiter_bytes():
+    # As they came: a few compressed bytes must not become megabytes before they are counted.
+    async for chunk in response.aiter_raw():
         data += chunk
         if len(data) > MAX_BYTES:
             raise PictureRefusedError(f"the background picture is larger than {MAX_BYTES >> 20} MiB")
