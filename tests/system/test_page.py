@@ -19,21 +19,12 @@ import pytest
 from playwright.async_api import Error, Page, async_playwright
 from running import RunningServer, mouth_box, recorded, serving, to_16k, words
 
-import visavis.bench
 from visavis.api.owner import one_time_link, owner_client
 from visavis.avatar.pack import find, search_folders
+from visavis.bench.session import CHROMIUM, FLAGS, PROBE
 from visavis.speech.types import Recogniser
 
 pytestmark = [pytest.mark.system, pytest.mark.browser, pytest.mark.timeout(240)]
-
-FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
-    "--autoplay-policy=no-user-gesture-required", "--allow-loopback-in-peer-connection",
-    "--disable-features=WebRtcHideLocalIpsWithMdns",
-]  # fmt: skip
-SCRIPT = Path(visavis.bench.__file__).with_name("probe.js")
-LONG = "Please go on and tell me a very long story about a digital human."
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +44,7 @@ async def visit(address: str, *flags: str, wav: Path | None = None, press: str |
     """The page, linked, unless ``press`` is None."""
     more = [f"--use-file-for-fake-audio-capture={wav}%noloop"] if wav else []
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path="/usr/bin/chromium", args=[*FLAGS, *flags, *more])
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, *flags, *more])
         context = await browser.new_context(
             viewport={"width": 720, "height": 1280},
             ignore_https_errors=True,
@@ -61,7 +52,7 @@ async def visit(address: str, *flags: str, wav: Path | None = None, press: str |
         )
         if wav:
             await context.add_init_script("window.fileMicrophone = true")
-        await context.add_init_script(path=SCRIPT)
+        await context.add_init_script(path=PROBE)
         page = await context.new_page()
         page.set_default_timeout(40_000)
         try:

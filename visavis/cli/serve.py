@@ -62,9 +62,9 @@ def credentials(settings: Settings) -> Credentials:
 class Server(uvicorn.Server):
     """Uvicorn that says when it listens and when the workers are warm."""
 
-    def __init__(self, config: uvicorn.Config, settings: Settings, owner: Credentials, announce: _Announcer) -> None:
+    def __init__(self, config: uvicorn.Config, announcer: _Announcer) -> None:
         super().__init__(config)
-        self._settings, self._owner, self._announcer = settings, owner, announce
+        self._announcer = announcer
         self._announcing: asyncio.Task[None] | None = None
 
     async def startup(self, sockets: Any = None) -> None:
@@ -170,5 +170,5 @@ def run(settings: Settings, *, demo_room: bool, as_json: bool) -> int:
     shown = "127.0.0.1" if ipaddress.ip_address(host).is_unspecified else host
     url = f"{'https' if certificate else 'http'}://{f'[{shown}]' if ':' in shown else shown}:{port}"
     announcer = _Announcer(url, owner, dispatcher.ready, demo_room=demo_room, as_json=as_json, ca=certificate)
-    Server(config, settings, owner, announcer).run(sockets=[listener])
+    Server(config, announcer).run(sockets=[listener])
     return 0

@@ -160,11 +160,6 @@ class Broadcaster:
         """How many watch or listen at the moment."""
         return max(len(self._video), len(self._audio))
 
-    @property
-    def watchers(self) -> int:
-        """How many receive pictures; with none, encoding them is wasted."""
-        return len(self._video)
-
     def push_video(self, frame: EncodedFrame) -> None:
         """Send a picture to every viewer. Never blocks."""
         self.timeline.observe(frame.pts, VIDEO_RATE)

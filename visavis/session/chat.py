@@ -110,10 +110,6 @@ class Timer:
             self._handle.cancel()
             self._handle = None
 
-    @property
-    def armed(self) -> bool:
-        return self._handle is not None
-
     def _fire(self) -> None:
         self._handle = None
         self._action()
