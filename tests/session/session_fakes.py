@@ -47,10 +47,20 @@ class Heard:
 @dataclass
 class FakeOutlet:
     viewers: int = 1
+    motion_viewers: int = 0
+    motion: list[tuple[bytes, int]] = field(default_factory=list)
+    pictures: bool = True
     video: list[EncodedFrame] = field(default_factory=list)
     audio: list[EncodedAudio] = field(default_factory=list)
     on_audio: Callable[[EncodedAudio], None] = lambda packet: None
     on_video: Callable[[EncodedFrame], None] = lambda frame: None
+
+    @property
+    def picture_viewers(self) -> int:
+        return self.viewers if self.pictures else 0
+
+    def push_motion(self, message: bytes, position: int) -> None:
+        self.motion.append((message, position))
 
     def push_video(self, frame: EncodedFrame) -> None:
         self.video.append(frame)
@@ -65,14 +75,19 @@ class FakeRenderer:
     """Remembers the motion it was asked to draw."""
 
     width, height = 64, 48
+    cacheable, key = True, "aa"
 
     def __init__(self) -> None:
+        self.burnt: list[str | None] = []
         self.drawn: list[MotionFrame] = []
 
     def draw(self, motion: MotionFrame, out: np.ndarray) -> bool:
         self.drawn.append(motion)
         out[:] = len(self.drawn) % 200
         return True
+
+    def subtitle(self, text: str | None) -> None:
+        self.burnt.append(text)
 
 
 class Listener:

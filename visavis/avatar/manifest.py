@@ -88,6 +88,48 @@ class Views(_Strict):
     landscape: Box
 
 
+class Depth(_Strict):
+    """How far each part of the neutral face stands before or behind the axis about which the head turns.
+
+    ``file``: 8-bit grey PNG that covers the whole canvas (any size up to the canvas's own, scaled to it). Level ``v``
+    stands for ``near + (far - near) * v / 255`` canvas pixels towards the viewer. Without a depth a dome is assumed.
+    """
+
+    file: str
+    near: float = Field(ge=-4096, le=4096)
+    far: float = Field(ge=-4096, le=4096)
+
+
+class LoopFrame(_Strict):
+    """Where the head of the base picture lies in one frame of the loop.
+
+    ``matrix``: a, b, c, d, e, f of x' = a x + b y + c, y' = d x + e y + f, canvas pixels: patches follow it.
+    """
+
+    matrix: tuple[float, float, float, float, float, float]
+
+
+class Loop(_Strict):
+    """A filmed idle loop, played for ever: its last frame is followed by its first.
+
+    ``file``: H.264 video (mp4) of the canvas's size, the person with the mouth closed or at rest; ``alpha``: a video of
+    the same frames, luma = alpha (None: opaque everywhere). ``frames``: one a picture.
+    """
+
+    file: str
+    alpha: str | None = None
+    fps: int = Field(default=25, ge=1, le=60)
+    frames: list[LoopFrame] = Field(min_length=25, max_length=3000)
+
+
+class Consent(_Strict):
+    """What the depicted person (or who holds the rights) agreed to, in their words; required for imported people."""
+
+    statement: str = Field(min_length=10, max_length=2000)
+    given_by: str = Field(min_length=1, max_length=200)
+    date: str = Field(pattern=r"^\d{4}-\d{2}-\d{2}$")
+
+
 class Manifest(_Strict):
     """The whole of ``manifest.json``."""
 
@@ -104,3 +146,6 @@ class Manifest(_Strict):
     views: Views
     mouth: Bank
     eyes: Bank
+    depth: Depth | None = None
+    loop: Loop | None = None
+    consent: Consent | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -28,4 +28,32 @@ class Renderer(Protocol):
         ``out`` must hold what the previous call drew (or anything, on the first call).
         Returns False when the picture is the same as the previous call's, so that an encoder may skip it.
         """
+        ...
+
+    @property
+    def cacheable(self) -> bool:
+        """Whether the same motion always gives the same picture (no video layer, no subtitle just now): then the pictures of
+        a loop may be encoded once and sent for ever."""
+        ...
+
+    @property
+    def key(self) -> str:
+        """Names everything a picture depends on besides motion: pack, layout, files; hexadecimal. For caches."""
+        ...
+
+    def subtitle(self, text: str | None) -> None:
+        """Burn ``text`` into the pictures from now on; None: no more. Without subtitles in the layout it does nothing."""
+        ...
+
+
+@runtime_checkable
+class Listener(Protocol):
+    """A renderer that is told the sound besides the motion. Called from the session's loop while ``draw`` may run in a thread."""
+
+    def hear(self, pcm: npt.NDArray[np.int16], rate: int, offset: float) -> None:
+        """Mono sound that will be heard from stage time ``offset`` (seconds) on."""
+        ...
+
+    def hush(self, t: float) -> None:
+        """What would be heard from ``t`` on will not be."""
         ...

@@ -46,8 +46,10 @@ class H264Encoder:
     ``bitrate_kbps``, a resting one costs next to nothing. Pictures are tagged BT.601, limited range.
     """
 
-    def __init__(self, width: int, height: int, fps: int = 25, bitrate_kbps: int = 2500) -> None:
-        """Raises EncoderError for odd or too large sizes."""
+    def __init__(
+        self, width: int, height: int, fps: int = 25, bitrate_kbps: int = 2500, preset: str = "ultrafast"
+    ) -> None:
+        """``preset``: x264's; only what is encoded ahead of time can afford another. Raises EncoderError for odd or too large sizes."""
         if width % 2 or height % 2 or width < 16 or height < 16:
             raise EncoderError(f"{width}x{height}: width and height must be even and at least 16")
         if not 1 <= fps <= 120 or bitrate_kbps < 50:
@@ -62,7 +64,7 @@ class H264Encoder:
         codec.thread_count = 1
         codec.profile = "Baseline"
         codec.options = {
-            "preset": "ultrafast",
+            "preset": preset,
             "tune": "zerolatency",
             "forced-idr": "1",
             "level": level_for(width, height, fps, bitrate_kbps),

@@ -55,6 +55,8 @@ class MotionFrame:
         gaze: (yaw, pitch) of both eyes in radians, right and up positive (as the viewer sees it).
         breath: phase of the breath, 0 (out) .. 1 (in).
         gesture: name of a gesture that begins with this frame, if any.
+        loop: (name, index) if this frame is exactly the frame ``index`` of the loop ``name`` ("idle", "asleep": see
+            ``visavis.motion.loops``), so that a picture made before may be shown; None: it is like no other.
     """
 
     pts: float = 0.0
@@ -63,6 +65,7 @@ class MotionFrame:
     gaze: tuple[float, float] = (0.0, 0.0)
     breath: float = 0.0
     gesture: str | None = None
+    loop: tuple[str, int] | None = None
 
     def weight(self, name: str) -> float:
         """The weight of the ARKit blendshape ``name``; KeyError if there is none of that name."""

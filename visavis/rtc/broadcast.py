@@ -26,6 +26,9 @@ AUDIO_QUEUE_MS: Final = 60
 KEYFRAME_INTERVAL_S: Final = 0.5
 """At most one IDR is asked for in this time, however many viewers want one."""
 
+MotionSink = Callable[[bytes, int], None]
+"""Takes a motion message and its place on the stage clock, 1/48000 s; drops it rather than wait."""
+
 _NTP_EPOCH_OFFSET: Final = 2_208_988_800  # seconds from 1900 to 1970
 
 
@@ -147,10 +150,12 @@ class Broadcaster:
 
     def __init__(self, on_keyframe_needed: Callable[[], None] | None = None, timeline: Timeline | None = None) -> None:
         self.on_keyframe_needed = on_keyframe_needed
+        self.on_motion_viewer: Callable[[], None] | None = None
         self.timeline = timeline or Timeline()
         self.keyframe_requests = 0
         self._video: set[VideoOutlet] = set()
         self._audio: set[AudioOutlet] = set()
+        self._motion: set[MotionSink] = set()
         self._last_idr = float("-inf")
         self._last_ask = float("-inf")
         self._timer: asyncio.TimerHandle | None = None
@@ -158,7 +163,17 @@ class Broadcaster:
     @property
     def viewers(self) -> int:
         """How many watch or listen at the moment."""
-        return max(len(self._video), len(self._audio))
+        return max(len(self._video), len(self._audio), len(self._motion))
+
+    @property
+    def picture_viewers(self) -> int:
+        """How many want pictures; nothing need be drawn for the others."""
+        return len(self._video)
+
+    @property
+    def motion_viewers(self) -> int:
+        """How many draw for themselves and want motion."""
+        return len(self._motion)
 
     def push_video(self, frame: EncodedFrame) -> None:
         """Send a picture to every viewer. Never blocks."""
@@ -178,6 +193,21 @@ class Broadcaster:
             unit = Unit((packet.data,), packet.pts)
             for outlet in self._audio:
                 outlet.put(unit)
+
+    def push_motion(self, message: bytes, position: int) -> None:
+        """Send a motion message (:mod:`visavis.motion.wire`) to who draws for himself. ``position``: 1/48000 s. Never blocks."""
+        for sink in tuple(self._motion):
+            sink(message, position)
+
+    def open_motion(self, sink: MotionSink) -> None:
+        """A new viewer that draws for itself; ``on_motion_viewer`` is called, so that it need not wait for a movement."""
+        self._motion.add(sink)
+        if self.on_motion_viewer is not None:
+            self.on_motion_viewer()
+
+    def close_motion(self, sink: MotionSink) -> None:
+        """It left."""
+        self._motion.discard(sink)
 
     def open_video(self) -> VideoOutlet:
         """A new viewer's pictures, beginning with an IDR that is asked for at once."""
@@ -212,6 +242,7 @@ class Broadcaster:
         self._cancel_timer()
         self._video.clear()
         self._audio.clear()
+        self._motion.clear()
 
     def _ask(self) -> None:
         self._timer = None

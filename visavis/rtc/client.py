@@ -69,9 +69,11 @@ class RoomClient:
         speaks: bool = True,
         on_video: Callable[[Received], None] | None = None,
         on_audio: Callable[[Received], None] | None = None,
+        on_motion: Callable[[bytes], None] | None = None,
         config: IceConfig | None = None,
     ) -> None:
-        """``speaks``: offer a microphone and a data channel (END_USER). ``config``: None: the room's ICE servers."""
+        """``speaks``: offer a microphone and a data channel (END_USER). ``on_motion``: ask for motion messages
+        (:mod:`visavis.motion.wire`) instead of pictures. ``config``: None: the room's ICE servers."""
         self.signalling = signalling
         self.pc_id: str | None = None
         self.speaks = speaks
@@ -79,7 +81,7 @@ class RoomClient:
         self.closed = asyncio.Event()
         self.messages: asyncio.Queue[str] = asyncio.Queue(_MAX_MESSAGES)
         self.microphone = _Microphone()
-        self._on_video, self._on_audio = on_video, on_audio
+        self._on_video, self._on_audio, self._on_motion = on_video, on_audio, on_motion
         self._config = config
         self._pc: RTCPeerConnection | None = None
         self._link: IceLink | None = None
@@ -135,7 +137,6 @@ class RoomClient:
             audio = pc.addTransceiver(self.microphone, direction="sendrecv")
         else:
             audio = pc.addTransceiver("audio", direction="recvonly")
-        video = pc.addTransceiver("video", direction="recvonly")
         # One bundled transport: the first one's. Our link in it also works where there is only a loopback interface.
         self._link = IceLink(config)
         self._link.install(audio.receiver.transport.transport)
@@ -143,7 +144,11 @@ class RoomClient:
             self._channel = pc.createDataChannel("rtvi-ai")
             self._channel.on("message", self._message)
         self._listen(audio, SAMPLE_RATE, self._on_audio)
-        self._listen(video, VIDEO_RATE, self._on_video)
+        if self._on_motion is None:
+            self._listen(pc.addTransceiver("video", direction="recvonly"), VIDEO_RATE, self._on_video)
+        else:
+            motion = pc.createDataChannel("motion", ordered=False, maxRetransmits=0)
+            motion.on("message", self._on_motion)
         await pc.setLocalDescription(await pc.createOffer())
         lines = pc.localDescription.sdp.splitlines()
         bare = [line for line in lines if not line.startswith(("a=candidate:", "a=end-of-candidates"))]

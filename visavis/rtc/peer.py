@@ -16,6 +16,7 @@ from aiortc.rtcrtpsender import RTCRtpSender
 
 from visavis.log import get
 from visavis.media.types import Pcm
+from visavis.motion.wire import stamp
 from visavis.rtc.broadcast import Broadcaster
 from visavis.rtc.errors import SdpRefused
 from visavis.rtc.ice_link import IceLink
@@ -35,6 +36,9 @@ SILENCE_S: Final = 5.0
 _CLOSE_S: Final = 0.8
 _MAX_UNSENT: Final = 64  # messages kept until the data channel opens; then the oldest go
 _MAX_BUFFERED: Final = 1 << 18  # bytes in an open data channel; beyond that messages are dropped
+_MOTION_BUFFERED: Final = 4096  # bytes in a motion channel; beyond that frames are skipped, later ones are worth more
+MOTION_CHANNEL: Final = "motion"
+"""Label of the data channel of a client that draws for itself."""
 _MAX_CANDIDATES: Final = 128
 _MAX_CHANNELS: Final = 16
 
@@ -81,6 +85,7 @@ class Peer:
         self._pc.on("datachannel", self._channel_opened)
         self._offer: Offer | None = None
         self._channel: RTCDataChannel | None = None
+        self._motion: RTCDataChannel | None = None
         self._unsent: deque[str] = deque(maxlen=_MAX_UNSENT)
         self._candidates = 0
         self._negotiating = asyncio.Lock()
@@ -265,10 +270,22 @@ class Peer:
         return True
 
     def _channel_opened(self, channel: RTCDataChannel) -> None:
+        if channel.label == MOTION_CHANNEL:
+            self._motion = channel
+            channel.on("close", lambda: self._broadcaster.close_motion(self._send_motion))
+            self._broadcaster.open_motion(self._send_motion)
+            return
         self._channel = channel
         channel.on("message", self._message)
         while self._unsent:
             channel.send(self._unsent.popleft())
+
+    def _send_motion(self, message: bytes, position: int) -> None:
+        channel = self._motion
+        if channel is None or channel.readyState != "open" or channel.bufferedAmount > _MOTION_BUFFERED:
+            return
+        audio = next((sender for sender in self.senders if sender.kind == "audio"), None)
+        channel.send(stamp(message, audio.heard_at(position)) if audio is not None else message)
 
     def _message(self, message: str | bytes) -> None:
         if isinstance(message, str) and self._closing is None:
@@ -289,6 +306,7 @@ class Peer:
 
     async def _close(self) -> None:
         self.connected = False
+        self._broadcaster.close_motion(self._send_motion)
         if self._timer is not None:
             self._timer.cancel()
         for task in self._tasks:

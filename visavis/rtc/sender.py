@@ -105,6 +105,10 @@ class EncodedSender:
     async def getStats(self) -> RTCStatsReport:  # noqa: N802
         return RTCStatsReport()
 
+    def heard_at(self, position: int) -> int:
+        """The RTP timestamp at which this viewer hears the sample ``position`` of the stage clock (sound senders only)."""
+        return self._origin + position + self._codec_delay & 0xFFFFFFFF
+
     @property
     def dropped(self) -> int:
         """Units that this viewer's queue dropped."""

@@ -74,6 +74,7 @@ class Session:
         self._stage = self._engines.stage(spec, director, renderer, video, self._room.broadcaster, self)
         self._face = Face(director, self._stage)
         self._room.broadcaster.on_keyframe_needed = self._stage.keyframe
+        self._room.broadcaster.on_motion_viewer = self._stage.stir
         self._conversation = Conversation(
             await self._engines.parts(spec),
             self._stage,

@@ -19,12 +19,14 @@ import numpy as np
 import numpy.typing as npt
 
 from visavis import log
-from visavis.avatar.types import Renderer
+from visavis.avatar.types import Listener, Renderer
 from visavis.media.h264 import H264Encoder
 from visavis.media.opus import OpusEncoder
 from visavis.media.types import EncodedAudio, EncodedFrame
 from visavis.motion.director import Director
 from visavis.motion.frame import MotionFrame
+from visavis.motion.wire import encode_motion
+from visavis.session.replay import Replay
 from visavis.session.script import STAGE_RATE, Utterance
 
 TICK: Final = 960
@@ -37,8 +39,8 @@ GAP: Final = 2 * TICK
 """Pause between two sentences, besides the silence that a synthesised sentence ends with."""
 MAX_CATCH_UP: Final = 0.2
 """Seconds the stage catches up after the process was stalled; beyond that the clock is set anew."""
-REST_PERIOD: Final = 1.0
-"""Seconds between pictures while the digital human sleeps."""
+REST_STRIDE: Final = 3
+"""Of a sleeper's pictures only each third is sent: slow breath needs no more."""
 
 _log = log.get("stage")
 
@@ -48,6 +50,14 @@ class Outlet(Protocol):
 
     @property
     def viewers(self) -> int: ...
+
+    @property
+    def picture_viewers(self) -> int: ...
+
+    @property
+    def motion_viewers(self) -> int: ...
+
+    def push_motion(self, message: bytes, position: int) -> None: ...
 
     def push_video(self, frame: EncodedFrame) -> None: ...
 
@@ -71,6 +81,7 @@ class StageStats:
     frames: int = 0
     late_frames: int = 0
     dropped_frames: int = 0
+    replayed_frames: int = 0
     speaking_frames: int = 0
     speaking_late_frames: int = 0
     stalls: int = 0
@@ -105,7 +116,9 @@ class Stage:
         outlet: Outlet,
         listener: StageListener,
         fps: int = 25,
+        replay: Replay | None = None,
     ) -> None:
+        self._replay = replay
         self._director, self._renderer, self._video, self._audio = director, renderer, video, audio
         self._outlet, self._listener = outlet, listener
         self._frame_samples = STAGE_RATE // fps
@@ -147,7 +160,7 @@ class Stage:
         self._stir.set()
 
     def rest(self, resting: bool) -> None:
-        """Sleep (one picture a second once the eyes are closed, no sound) or be awake."""
+        """Sleep (a few pictures a second once the eyes are closed, no sound) or be awake."""
         self._resting = resting
         self._stir.set()
 
@@ -173,6 +186,8 @@ class Stage:
         self._queue.append(_Piece(utterance, pcm, start))
         self._queued += len(pcm)
         utterance.samples += len(pcm)
+        if isinstance(self._renderer, Listener):
+            self._renderer.hear(pcm, STAGE_RATE, start / STAGE_RATE)
         if phonemes is None:
             self._director.speak_sound(pcm, STAGE_RATE, start / STAGE_RATE)
         else:
@@ -198,6 +213,8 @@ class Stage:
         self._queued = 0
         self._room_in_queue.set()
         self._director.hush(self.now)
+        if isinstance(self._renderer, Listener):
+            self._renderer.hush(self.now)
         for utterance in cut:
             self._end(utterance, interrupted=True)
         self._settle()
@@ -240,13 +257,13 @@ class Stage:
         return self._outlet.viewers == 0 or (self._resting and self._director.resting(self.now))
 
     async def _wait_for_a_stir(self) -> None:
-        """Wait for a viewer, a word or a wake-up; while asleep before viewers, draw once a second."""
+        """Wait for a viewer, a word or a wake-up; asleep before viewers, until the next breath is to be seen."""
         if self._outlet.viewers:
             self._draw()
         self._stir.clear()
         asleep = self._outlet.viewers > 0
         try:
-            async with asyncio.timeout(REST_PERIOD if asleep else None):
+            async with asyncio.timeout(REST_STRIDE * self._frame_samples / STAGE_RATE if asleep else None):
                 await self._stir.wait()
         except TimeoutError:
             pass
@@ -289,6 +306,7 @@ class Stage:
     def _begin(self, utterance: Utterance) -> None:
         utterance.started = True
         self._current = utterance
+        self._drawer.submit(self._renderer.subtitle, utterance.text)
         if not self._speaking:
             self._speaking = True
             self._listener.speaking_changed(True)
@@ -306,23 +324,39 @@ class Stage:
         """Tell when the digital human falls silent."""
         if self._speaking and self._current is None and not self._queue:
             self._speaking = False
+            self._drawer.submit(self._renderer.subtitle, None)
             self._listener.speaking_changed(False)
 
     # --- picture --------------------------------------------------------------------------------------------------
 
     def _draw(self) -> None:
         """Start drawing the picture of this very moment, unless the one before is still on its way."""
-        if not self._outlet.viewers:
+        outlet = self._outlet
+        if not outlet.viewers:
             return
-        if self._drawing is not None and not self._drawing.done():
+        motion = self._director.frame(self.now)
+        motion.pts = self.now
+        if outlet.motion_viewers:
+            outlet.push_motion(encode_motion(motion), self.position)
+        if not outlet.picture_viewers:
+            return
+        if self._drawing is not None:
             self.stats.dropped_frames += 1
             self.stats.late_frames += 1
             if self._speaking:
                 self.stats.speaking_late_frames += 1
             return
-        motion = self._director.frame(self.now)
-        motion.pts = self.now
         force, self._keyframe = self._keyframe, False
+        if self._replay is not None:
+            leaving = self._replay.replaying
+            ready = self._replay.unit(motion, _ticks(self.position), force)
+            if ready is not None:
+                self.stats.frames += 1
+                self.stats.replayed_frames += 1
+                self.stats.video_bytes += len(ready.data)
+                self._outlet.push_video(ready)
+                return
+            force = force or leaving
         loop = asyncio.get_running_loop()
         due = loop.time() + self._frame_samples / STAGE_RATE
         speaking = self._speaking
@@ -333,12 +367,13 @@ class Stage:
         began = time.perf_counter()
         self._renderer.draw(motion, self._picture)
         drawn = time.perf_counter()
-        frame = self._video.encode(self._picture, position * 15 // 8, force)  # 48 kHz -> 90 kHz
+        frame = self._video.encode(self._picture, _ticks(position), force)
         self.stats.draw_s += drawn - began
         self.stats.encode_s += time.perf_counter() - drawn
         return frame
 
     def _drawn(self, done: asyncio.Future[EncodedFrame], due: float, speaking: bool) -> None:
+        self._drawing = None
         if done.cancelled():
             return
         error = done.exception()
@@ -356,3 +391,8 @@ class Stage:
         frame = done.result()
         self.stats.video_bytes += len(frame.data)
         self._outlet.push_video(frame)
+
+
+def _ticks(position: int) -> int:
+    """Samples of the stage clock (48 kHz) in ticks of the pictures' (90 kHz)."""
+    return position * 15 // 8
