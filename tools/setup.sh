@@ -45,6 +45,12 @@ if [ "$want" = tests ]; then
   # chromium: the page's tests, libatomic1: Playwright's driver for it; coturn: the relay's; fonts: Chinese in screenshots.
   need_packages chromium libatomic1 coturn fonts-noto-cjk
 fi
+# Letters for subtitles and text in the picture. Without the right to install it goes on: the server logs what is missing.
+if ! find /usr/share/fonts ~/.local/share/fonts -iname '*cjk*' -o -iname 'wqy*' 2>/dev/null | grep -q .; then
+  if [ "$(id -u)" = 0 ] || sudo -n true 2>/dev/null; then need_packages fonts-wqy-microhei
+  else say "no font with Chinese letters is installed (Debian package fonts-wqy-microhei)"
+  fi
+fi
 
 lock=requirements/runtime.txt
 [ "$want" = tests ] && lock=requirements/dev.txt
@@ -62,3 +68,7 @@ if ! installed "$want" && ! installed tests; then
   echo "$sum" > "$venv/.installed-$want"
 fi
 $venv/bin/visavis models assemble --quiet
+if [ "$want" = tests ]; then
+  # MediaPipe, for the tests of `visavis avatar import`: an environment of its own.
+  $venv/bin/python -c 'from visavis.avatar.importing.environment import ready; ready(print)'
+fi

@@ -57,6 +57,9 @@ class Settings(BaseSettings):
     tts_service: str = Field("", description="a Pipecat TTS service instead, 'module:Class'")
     tts_options: dict[str, Any] = Field(default_factory=dict, repr=False, description="its arguments, JSON")
 
+    lip_engine: str = Field("", description="entry point of a neural lip engine; 'onnx' is built in; empty: none")
+    lip_engine_folder: Path | None = Field(None, description="folder of its engine.toml and weights")
+
     warm_answers: bool = Field(True, description="synthesise stored answers ahead of time while nobody talks")
 
     dialogue: str = Field(

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import math
 
+import numpy as np
 import pytest
 import synthetic
 
-from visavis.avatar.choose import EyesChooser, MouthChooser
+from visavis.avatar import choose
+from visavis.avatar.choose import BITTEN, TOUCHING, EyesChooser, MouthChooser, contact
 from visavis.avatar.manifest import BankEntry
-from visavis.motion.frame import ARKIT_INDEX, MotionFrame
+from visavis.avatar.studio import banks
+from visavis.motion import SpeechTrack
+from visavis.motion.frame import ARKIT, ARKIT_INDEX, MotionFrame
 from visavis.motion.visemes import TARGETS, Viseme
 
+JAW = ARKIT_INDEX["jawOpen"]
 MOUTHS = [BankEntry(id=name, file="x", blendshapes=shapes) for name, shapes in synthetic.MOUTHS.items()]
 EYES = [BankEntry(id=name, file="x", blendshapes=shapes) for name, shapes in synthetic.EYES.items()]
 
@@ -125,3 +131,110 @@ def test_the_lips_of_every_viseme_find_their_own_picture() -> None:
             # Said more weakly it may look like a near relative, but closed stays closed and open stays open.
             shut = {"sil", "pp", "ff"}
             assert (picked in shut) == (viseme.name.lower() in shut), (viseme, strength, picked)
+
+
+# --- the studio's own bank ---------------------------------------------------------------------------------------------
+
+STUDIO = [BankEntry(id=entry.id, file="x", blendshapes=entry.weights) for entry in banks.MOUTHS]
+LIPS_MEET = {
+    "rest", "rest_round", "smile", "smile_half", "smile_large", "pp", "pp_50", "pp_wide", "pp_round", "pp_smile",
+    "mid_pp_sil_1", "mid_pp_sil_2",
+}  # fmt: skip
+"""Whose lips touch on the studio's mesh (measured between the vertices of both lips in the middle of the mouth)."""
+
+
+def _dense(entry: BankEntry) -> np.ndarray:
+    return _frame(**entry.blendshapes).blendshapes
+
+
+def test_the_entries_taken_for_closed_are_those_whose_lips_meet_on_the_mesh() -> None:
+    assert {entry.id for entry in STUDIO if contact(_dense(entry)) == TOUCHING} == LIPS_MEET
+    bitten = {entry.id for entry in STUDIO if contact(_dense(entry)) == BITTEN}
+    assert {"ff", "ff_wide", "ff_round", "ff_low", "ff_smile"} <= bitten
+    assert not bitten & {"mid_dd_nn_1", "pp", "rest"}
+
+
+def test_the_bank_has_closed_lips_and_bitten_ones_in_every_width() -> None:
+    for kind, name in ((TOUCHING, "pp"), (BITTEN, "ff")):
+        for width in ({}, {"mouthSmile": 0.12}, {"mouthPucker": 0.2}):
+            frame = _frame(**next(e for e in STUDIO if e.id == name).blendshapes)
+            for shape, weight in width.items():
+                for index, full in enumerate(ARKIT):
+                    if full.startswith(shape):
+                        frame.blendshapes[index] += weight
+            picked = STUDIO[MouthChooser(STUDIO).pick(frame)]
+            assert contact(_dense(picked)) == kind
+            for shape, weight in width.items():
+                assert sum(w for n, w in picked.blendshapes.items() if n.startswith(shape)) >= weight / 2
+
+
+def _path(speech: list[str], tempo: float) -> tuple[np.ndarray, list[int]]:
+    """Mouths of a spoken text, and the entries shown for them."""
+    track, chooser = SpeechTrack(), MouthChooser(STUDIO)
+    track.add([(p, k * 0.09 / tempo, (k + 1) * 0.09 / tempo) for k, p in enumerate(speech)], 0.5)
+    mouths = np.array([track.sample(t) for t in np.arange(0.2, 0.9 + 0.09 * len(speech) / tempo, 0.04)])
+    return mouths, [chooser.pick(MotionFrame(blendshapes=mouth)) for mouth in mouths]
+
+
+@pytest.mark.parametrize("tempo", [0.7, 1.0, 1.6])
+def test_steps_from_picture_to_picture_are_like_those_of_the_motion(tempo: float) -> None:
+    speech = list("hʌlOaɪæmədɪʤɪtəlhjumənfɹʌmðəstudioændaɪkænsmaɪltu") * 2
+    mouths, picked = _path(speech, tempo)
+    shown = np.array([_dense(STUDIO[index]) for index in picked])
+    # A picture is never far from the motion, nor a step of pictures from the motion's step.
+    assert np.linalg.norm(shown - mouths, axis=1).mean() < 0.08
+    assert np.abs(shown[:, JAW] - mouths[:, JAW]).max() < 0.07
+    assert np.abs(np.diff(shown[:, JAW]) - np.diff(mouths[:, JAW])).mean() < 0.025
+    assert np.corrcoef(shown[:, JAW], mouths[:, JAW])[0, 1] > 0.97
+    # Nor does it go there and back again while the motion hardly moves.
+    slow = np.abs(np.diff(mouths, axis=0)).max(axis=1) < 0.02
+    back = [k for k in range(1, len(picked) - 1) if picked[k - 1] == picked[k + 1] != picked[k]]
+    assert sum(slow[k - 1] and slow[k] for k in back) == 0
+
+
+def test_the_error_of_the_last_picture_carries_over_but_is_forgotten() -> None:
+    chooser = MouthChooser(STUDIO)
+    for _ in range(3):
+        chooser.pick(_frame(jawOpen=0.3))
+    rest = [STUDIO[chooser.pick(_frame())].id for _ in range(4)]
+    assert rest == ["rest"] * 4
+
+
+def test_a_bank_without_closed_lips_or_teeth_still_shows_something() -> None:
+    open_ones = [entry for entry in STUDIO if entry.id in ("aa", "eh", "ou")]
+    chooser = MouthChooser(open_ones)
+    for shapes in ({"mouthPress": 0.4}, {"mouthRollLower": 0.4}, {"jawOpen": 0.3}):
+        assert 0 <= chooser.pick(_frame(**shapes)) < 3
+
+
+def test_the_model_is_all_another_chooser_needs() -> None:
+    """Entries chosen from the JSON alone, by a second implementation, are the same (as the browser's)."""
+    model = json.loads(json.dumps(choose.model()))
+    mouth = model["mouth"]
+    rows, opening = np.array(mouth["features"]), np.array(mouth["opening"])
+
+    def features(shapes: np.ndarray) -> np.ndarray:
+        return np.append(rows @ shapes, mouth["opening_weight"] * max(0.0, opening @ shapes))
+
+    def meets(shapes: np.ndarray) -> str:
+        apart = opening @ shapes
+        if apart < mouth["teeth_open"] and np.array(mouth["tuck"]) @ shapes > mouth["teeth"]:
+            return "bitten"
+        return "touching" if apart < mouth["closed"] else "apart" if apart > mouth["open"] else "other"
+
+    bank = [np.array([entry.blendshapes.get(name, 0.0) for name in model["names"]]) for entry in STUDIO]
+    table, contacts = np.array([features(each) for each in bank]), [meets(each) for each in bank]
+    mouths, picked = _path(list("mAbipuvofʌtɹi"), 1.0)
+    before = None
+    same = 0
+    for shapes, ours in zip(mouths, picked, strict=True):
+        wanted = features(shapes)
+        aim = wanted if before is None else wanted + model["carry"] * (table[before[0]] - before[1])
+        cost = ((table - aim) ** 2).sum(axis=1)
+        kind = meets(shapes)
+        if kind != "other":
+            wrong = [(c == "touching") if kind == "apart" else c != kind for c in contacts]
+            cost += mouth["wrong_side"] * np.array(wrong)
+        before = int(cost.argmin()), wanted
+        same += before[0] == ours
+    assert same >= len(picked) - 1  # single precision may decide a tie

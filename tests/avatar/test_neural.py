@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 
 from visavis.avatar.neural import mel
+from visavis.avatar.neural.factory import GROUP, create_engine, face_square
 from visavis.avatar.neural.onnx_engine import EngineError, OnnxEngine
 from visavis.avatar.neural.renderer import NeuralRenderer, SoundTrack
 from visavis.avatar.neural.types import Patch, Picture, Sound
-from visavis.avatar.planes import Rect
+from visavis.avatar.pack import Pack
+from visavis.avatar.planes import Placement, Rect
 from visavis.avatar.types import I420, Listener
 from visavis.motion.frame import ARKIT_INDEX, MotionFrame
 
@@ -186,3 +188,31 @@ def test_changed_weights_are_refused(tmp_path: Path) -> None:
         OnnxEngine(folder)
     with pytest.raises(EngineError, match=r"engine\.toml"):
         OnnxEngine(tmp_path / "nowhere")
+
+
+def test_engines_are_found_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = lip_models.wav2lip(tmp_path)
+    assert isinstance(create_engine("onnx", folder), OnnxEngine)
+    with pytest.raises(EngineError, match="known: onnx"):
+        create_engine("other", folder)
+    with pytest.raises(EngineError, match="VISAVIS_LIP_ENGINE_FOLDER"):
+        create_engine("onnx", None)
+
+    class Point:
+        name = "mine"
+
+        def load(self) -> Callable[[Path], str]:
+            return lambda folder: f"engine of {folder.name}"
+
+    monkeypatch.setattr("visavis.avatar.neural.factory.entry_points", lambda group: [Point()] if group == GROUP else [])
+    assert create_engine("mine", folder) == f"engine of {folder.name}"
+
+
+def test_the_square_holds_the_face(pack: Pack) -> None:
+    view = pack.manifest.views.portrait
+    placement = Placement.of(view, (720, 1280), Rect(0, 0, 720, 1280))
+    square = face_square(pack.manifest, placement)
+    assert abs(square.width - square.height) <= 2
+    for point in (pack.manifest.anchors.mouth, pack.manifest.anchors.chin, pack.manifest.anchors.left_eye):
+        assert square.x < placement.x(point.x) < square.right
+        assert square.y < placement.y(point.y) < square.bottom

@@ -80,7 +80,8 @@ def test_idle_head_moves_a_little_and_more_while_speaking() -> None:
     for k in range(9):
         one.speak(TALK, k * 6.5)
     spoken = poses(film(one, 0, 60))
-    assert spoken[:, 1].std() > 1.15 * still[:, 1].std()
+    assert np.diff(spoken[:, 1]).std() > 2.5 * np.diff(still[:, 1]).std()
+    assert spoken.std(axis=0).min() > 0.2
     assert np.abs(spoken).max() < 5.0
 
 
@@ -156,24 +157,31 @@ def test_mouth_rests_unless_it_speaks() -> None:
         assert all(f.blendshapes[mouth].max() == 0.0 for f in film(one, 5.0 * mode.value, 5.0 * mode.value + 5))
 
 
-def test_sleep_shuts_the_eyes_settles_and_wakes() -> None:
+def test_sleep_shuts_the_eyes_breathes_slowly_and_wakes() -> None:
     one = director()
     film(one, 0, 10)
     one.set_mode(Mode.ASLEEP, 10.0)
-    falling = film(one, 10.0, 20.0)
+    assert not one.resting(10.0)
+    falling = film(one, 10.0, 12.0)
     lids = {round(f.pts - 10, 2): float(f.blendshapes[LID]) for f in falling}
     assert lids[0.2] < 0.9
     assert lids[0.88] > 0.98
     assert all(lid > 0.98 for t, lid in lids.items() if t >= 0.88)
     assert not one.resting(12.0)
-    assert falling[-1].head.pitch < math.radians(-3)
-    assert one.resting(20.0)
-    a, b = one.frame(20.0), one.frame(600.0)
-    np.testing.assert_array_equal(a.blendshapes, b.blendshapes)
-    assert (a.head, a.gaze, a.breath) == (b.head, b.gaze, b.breath)
-    one.set_mode(Mode.LISTENING, 600.0)
-    assert not one.resting(600.0)
-    waking = film(one, 600.0, 610.0)
+    sleeping = film(one, 12.0, 30.0)
+    assert one.resting(30.0)
+    assert sleeping[-1].head.pitch < math.radians(-3)
+    breath = np.array([f.breath for f in sleeping])
+    tops = ((breath[1:-1] > breath[:-2]) & (breath[1:-1] >= breath[2:])).sum()
+    assert 18 / 7 < tops <= 18 / 5  # a breath takes about six seconds
+    assert breath.min() < 0.05
+    assert breath.max() > 0.95
+    # Not drawn for ten minutes, still on the loop.
+    assert one.frame(630.0).loop is not None
+    assert one.resting(630.0)
+    one.set_mode(Mode.LISTENING, 630.0)
+    assert not one.resting(630.0)
+    waking = film(one, 630.0, 640.0)
     assert waking[0].blendshapes[LID] > 0.98
     assert waking[25].blendshapes[LID] < 0.1
     assert np.abs(np.diff(poses(waking), axis=0)).max() < 1.0
@@ -184,6 +192,57 @@ def test_starts_asleep_with_shut_eyes() -> None:
     one = director(mode=Mode.ASLEEP)
     assert one.resting(0.0)
     assert one.frame(0.0).blendshapes[LID] == 1.0
+
+
+def nods(frames: list[MotionFrame]) -> int:
+    """How often the head dips quickly: by more than half a degree within a fifth of a second, and comes back."""
+    pitch = poses(frames)[:, 1]
+    dips = [k for k in range(8, len(pitch) - 8) if pitch[k] < min(pitch[k - 6], pitch[k + 6]) - 0.5]
+    return int(1 + (np.diff(dips) > 3).sum()) if dips else 0
+
+
+def test_a_listener_nods_now_and_then_while_the_person_talks() -> None:
+    counts, gaps = [], []
+    for seed in range(12):
+        one = director(seed)
+        one.set_mode(Mode.LISTENING, 0.0)
+        frames = film(one, 0, 30)
+        assert nods(frames[: round(1.5 / FRAME)]) == 0  # not at the first word
+        counts.append(nods(frames))
+        pitch = poses(frames)[:, 1]
+        assert pitch.min() > -5.0
+        low = [k for k in range(6, len(pitch) - 6) if pitch[k] == pitch[k - 6 : k + 7].min() and pitch[k] < -1.5]
+        gaps += list(np.diff(low) * FRAME)
+    assert 4 <= np.mean(counts) <= 14, counts
+    assert np.std(gaps) > 0.8  # not a metronome
+    still = director(3)
+    film(still, 0, 5)
+    assert nods(film(still, 5, 35)) == 0  # nobody talks: no nods
+
+
+def test_one_who_thinks_looks_and_turns_the_head_to_the_same_side() -> None:
+    sides = set()
+    for seed in range(8):
+        one = director(seed)
+        film(one, 0, 1)
+        one.set_mode(Mode.THINKING, 1.0)
+        frames = film(one, 2.0, 4.0)
+        yaw, gaze = poses(frames)[:, 0].mean(), np.mean([f.gaze[0] for f in frames])
+        assert abs(gaze) > math.radians(5)
+        assert np.mean([f.gaze[1] for f in frames]) > math.radians(3)  # up
+        assert yaw * gaze > 0 or abs(yaw) < 0.8
+        assert np.mean([f.weight("browDownLeft") for f in frames]) > 0.06
+        sides.add(bool(gaze > 0))
+    assert sides == {True, False}
+
+
+def test_posture_changes_now_and_then_while_awake() -> None:
+    one = director(4)
+    one.set_mode(Mode.LISTENING, 0.0)
+    shift = np.array([f.head.shift_x for f in film(one, 1, 90)])
+    slow = np.convolve(shift, np.ones(75) / 75, "valid")
+    assert np.ptp(slow) > 0.008
+    assert np.abs(np.diff(shift)).max() < 0.002
 
 
 def test_listener_nods_in_a_pause_but_not_all_the_time() -> None:
@@ -207,9 +266,18 @@ def test_breath_takes_about_four_seconds() -> None:
 def test_sound_without_timings_moves_the_jaw() -> None:
     one = director()
     t = np.arange(24000) / 24000
-    one.speak_sound((9000 * np.sin(2 * np.pi * 180 * t)).astype(np.int16), 24000, 1.0)
-    assert one.frame(1.5).blendshapes[JAW] > 0.1
-    assert one.frame(2.5).blendshapes[JAW] == 0.0
+    buzz = sum(
+        (1 / (1 + ((120 * k - 750) / 120) ** 2) + 0.6 / (1 + ((120 * k - 1250) / 150) ** 2) + 0.02)
+        * np.sin(2 * np.pi * 120 * k * t)
+        for k in range(1, 60)
+    )  # an open vowel: a voice through two resonances
+    one.speak_sound((12000 * buzz / np.abs(buzz).max()).astype(np.int16), 24000, 1.0)
+    assert max(f.blendshapes[JAW] for f in film(one, 0.5, 2.0)) > 0.1
+    assert film(one, 2.0, 2.6)[-1].blendshapes[JAW] == 0.0
+    one.speak_sound((12000 * buzz / np.abs(buzz).max()).astype(np.int16), 24000, 3.0)
+    film(one, 3.0, 3.5)
+    one.hush(3.5)
+    assert film(one, 3.5, 3.7)[-1].blendshapes[JAW] == 0.0
 
 
 def test_frame_is_cheap() -> None:

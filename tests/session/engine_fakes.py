@@ -17,6 +17,7 @@ from visavis.media.opus import OpusEncoder
 from visavis.motion.director import Director
 from visavis.rtc.room import Microphone, RoomEvents
 from visavis.session.conversation import Parts
+from visavis.session.easel import Easel
 from visavis.session.services import EmbeddedRecogniser, EmbeddedSynthesiser
 from visavis.session.spec import JobEvent, JobSpec, RtcUser
 from visavis.session.stage import Stage
@@ -112,17 +113,13 @@ class FakeEngines:
         self.rooms.append(FakeRoom(events))
         return self.rooms[-1]
 
-    def picture(self, spec: JobSpec) -> tuple[FakeRenderer, H264Encoder]:
+    def easel(self, spec: JobSpec, outlet: Any) -> Easel:
         if self.refusal:
             raise VisavisError(self.refusal)
-        return self.renderer(), H264Encoder(64, 48)
+        return Easel(self.renderer(), H264Encoder(64, 48), outlet)
 
-    def stage(
-        self, spec: JobSpec, director: Director, renderer: Any, video: H264Encoder, outlet: Any, listener: Any
-    ) -> Stage:
-        return Stage(
-            director=director, renderer=renderer, video=video, audio=OpusEncoder(), outlet=outlet, listener=listener
-        )
+    def stage(self, spec: JobSpec, director: Director, easel: Easel, outlet: Any, listener: Any) -> Stage:
+        return Stage(director=director, easel=easel, audio=OpusEncoder(), outlet=outlet, listener=listener)
 
     async def parts(self, spec: JobSpec) -> Parts:
         return Parts(

@@ -17,6 +17,7 @@ from visavis.media.h264 import H264Encoder
 from visavis.media.opus import OpusEncoder
 from visavis.motion.director import Director
 from visavis.session.conversation import Conversation, Parts
+from visavis.session.easel import Easel
 from visavis.session.services import EmbeddedRecogniser, EmbeddedSynthesiser, STTService, TTSService, load_service
 from visavis.session.spec import VoiceSpec
 from visavis.session.stage import Stage
@@ -44,8 +45,7 @@ class Talk:
         self.journal = self.listener.heard_journal
         self.stage = Stage(
             director=Director(np.random.default_rng(5)),
-            renderer=FakeRenderer(),
-            video=H264Encoder(64, 48),
+            easel=Easel(FakeRenderer(), H264Encoder(64, 48), self.outlet),
             audio=OpusEncoder(),
             outlet=self.outlet,
             listener=self.listener,

@@ -16,7 +16,7 @@ COUNT = 150
 class Swing:
     """A motion that repeats."""
 
-    count = COUNT
+    frames = COUNT
 
     def frame(self, index: int) -> MotionFrame:
         return MotionFrame(pts=index / 25, breath=index / COUNT, loop=("idle", index))

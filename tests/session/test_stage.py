@@ -14,6 +14,7 @@ from visavis.media.h264 import H264Encoder
 from visavis.media.opus import OpusEncoder
 from visavis.motion.director import Director
 from visavis.motion.life import Mode
+from visavis.session.easel import Easel
 from visavis.session.script import STAGE_RATE, Utterance
 from visavis.session.stage import MAX_QUEUED, Stage
 
@@ -25,8 +26,7 @@ class Bench:
         self.director = Director(np.random.default_rng(5))
         self.stage = Stage(
             director=self.director,
-            renderer=self.renderer,
-            video=H264Encoder(64, 48),
+            easel=Easel(self.renderer, H264Encoder(64, 48), self.outlet),
             audio=OpusEncoder(),
             outlet=self.outlet,
             listener=self.listener,

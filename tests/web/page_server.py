@@ -118,6 +118,7 @@ class Script:
     video: dict[str, int] = field(default_factory=lambda: {"width": 720, "height": 1280})
     rooms: list[dict[str, Any]] = field(default_factory=list)
     job_state: dict[str, Any] = field(default_factory=lambda: {"state": "PROCESSING"})
+    answer: dict[str, Any] = field(default_factory=dict)  # more of the start answer
     tell_end: bool = True  # announce the job's end after a stop
 
 
@@ -141,6 +142,8 @@ class FakeServer:
         self.peers: list[RTCPeerConnection] = []
         self.candidates: list[str] = []
         self.channel: Any = None
+        self.motion: Any = None
+        self.motion_opened = asyncio.Event()
         self.changed = asyncio.Condition()
 
     async def start(self) -> None:
@@ -157,11 +160,15 @@ class FakeServer:
         app.router.add_delete(f"{room}/peers/{{pc}}", self._leave)
         app.router.add_get(f"{room}/state", self._state)
         app.router.add_post(f"{room}/stop", self._stop)
+        self._more_routes(app)
         self.runner = web.AppRunner(app, shutdown_timeout=0.1)
         await self.runner.setup()
         site = web.TCPSite(self.runner, "127.0.0.1", 0)
         await site.start()
         self.port = site._server.sockets[0].getsockname()[1]  # type: ignore[union-attr]
+
+    def _more_routes(self, app: web.Application) -> None:
+        """For servers that can do more."""
 
     async def close(self) -> None:
         await self.hang_up()
@@ -203,6 +210,7 @@ class FakeServer:
                 "rtc_room_info": {"app_id": "a", "room_id": "r 1", "users": users},
                 "chat_subtitle_config": self.script.subtitle,
                 "video_config": self.script.video,
+                **self.script.answer,
                 "chat_access_address": f"127.0.0.1:{self.port}",
             }
         )
@@ -232,6 +240,10 @@ class FakeServer:
 
         @peer.on("datachannel")
         def channel(channel: Any) -> None:
+            if channel.label == "motion":
+                self.motion = channel
+                self.motion_opened.set()
+                return
             self.channel = channel
 
             @channel.on("message")
@@ -240,8 +252,9 @@ class FakeServer:
                     await self._add(self.messages, json.loads(text))
 
         if self.script.media:
-            peer.addTrack(Picture(self.script.units))
-            peer.addTrack(Tone())
+            if "m=video" in body["sdp"]:
+                peer.addTrack(Picture(self.script.units))
+            self.sound = peer.addTrack(Tone())
         await peer.setRemoteDescription(RTCSessionDescription(body["sdp"], "offer"))
         await peer.setLocalDescription(await peer.createAnswer())
         sdp = peer.localDescription.sdp

@@ -3,11 +3,33 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 from page_server import FakeServer
-from playwright.async_api import BrowserContext, Page
+from playwright.async_api import Browser, BrowserContext, Page
 
+FLAGS = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
+    "--allow-loopback-in-peer-connection",
+    "--disable-features=WebRtcHideLocalIpsWithMdns",
+    "--host-resolver-rules=MAP visavis.test 127.0.0.1",
+]
+# Violations and errors are collected before any script of the page runs.
+SPY = """
+window.violations = [];
+document.addEventListener('securitypolicyviolation', (e) => violations.push(e.violatedDirective + ' ' + e.blockedURI));
+window.heard = [];
+"""
 LINK = "#project=P&room=R&code=C0DE"
 
 
@@ -61,3 +83,16 @@ class Visitor:
         if not self.expect_refusals:
             return self.errors
         return [each for each in self.errors if not each.startswith("Failed to load resource")]
+
+
+async def visitors(browser: Browser, server: FakeServer, **options: Any) -> AsyncIterator[Visitor]:
+    server.reset()
+    context = await browser.new_context(**{"locale": "en-US", "viewport": {"width": 1440, "height": 900}, **options})
+    await context.add_init_script(SPY)
+    someone = Visitor(server, context)
+    yield someone
+    violations = [await page.evaluate("window.violations") for page in context.pages]
+    await context.close()
+    await server.hang_up()
+    assert [each for found in violations for each in found] == []
+    assert someone.real_errors() == []

@@ -11,12 +11,13 @@ from pathlib import Path
 from fastapi import FastAPI
 
 from visavis import __version__, log
-from visavis.api import assets, errors, health, iam, jobs, page, robots, rooms, rtc, site
+from visavis.api import assets, errors, files, health, iam, jobs, packs, page, robots, rooms, rtc, site
 from visavis.api.catalogue import Catalogue, FixedCatalogue
 from visavis.api.context import Context
 from visavis.api.metrics import Metrics
 from visavis.api.middleware import RequestMiddleware, RtcCors
 from visavis.api.services import events
+from visavis.api.services.assets import Assets
 from visavis.api.services.jobs import JobService
 from visavis.api.services.pictures import Pictures
 from visavis.dispatch.types import Dispatcher
@@ -51,10 +52,11 @@ def create_app(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         database = await Database.open(settings)
         try:
-            service = JobService(settings, database, dispatcher, Pictures(settings), metrics, clock)
+            library = Assets(settings, database, clock)
+            service = JobService(settings, database, dispatcher, Pictures(settings), library, metrics, clock)
             await service.abandon("the server restarted while the job ran")
             app.state.context = Context(
-                settings, database, dispatcher, catalogue or FixedCatalogue(), service, metrics, clock
+                settings, database, dispatcher, catalogue or FixedCatalogue(), service, library, metrics, clock
             )
             await dispatcher.open()
             consumer = asyncio.create_task(events.consume(dispatcher, service, metrics), name="job-events")
@@ -80,7 +82,7 @@ def create_app(
     app.add_middleware(RtcCors)
     app.add_middleware(RequestMiddleware, metrics=metrics)  # the outermost: added last
     errors.install(app)
-    for module in (iam, rooms, robots, jobs, assets, rtc, page, health):
+    for module in (iam, rooms, robots, jobs, assets, files, rtc, packs, page, health):
         app.include_router(module.router)
     app.include_router(site.make_router(web))
     return app

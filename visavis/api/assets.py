@@ -1,4 +1,4 @@
-"""Routes of assets: the voices and avatars that rooms can name."""
+"""Routes of assets: the voices, avatars and backgrounds that are built in, and what was uploaded."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from fastapi import APIRouter, Depends, Query
 from visavis.api.catalogue import DEFAULT, AvatarEntry, Catalogue
 from visavis.api.context import Context, Ctx
 from visavis.api.identity import ProjectId, project_of
-from visavis.api.parse import Paging
-from visavis.contract.assets import Asset, AssetList
+from visavis.api.parse import Paging, json_body
+from visavis.api.services.assets import backgrounds, shown
+from visavis.contract.assets import Asset, AssetCreated, AssetList, CreateAsset, UpdateAsset
 from visavis.contract.base import published, rfc3339
 from visavis.contract.errors import ApiError, ErrorCode
 from visavis.speech.types import Voice
 
 router = APIRouter(prefix="/v1/{project_id}/digital-assets", dependencies=[Depends(project_of)])
 
-VOICE, AVATAR = "VOICE_MODEL", "HUMAN_MODEL_2D"
+VOICE, AVATAR, IMAGE = "VOICE_MODEL", "HUMAN_MODEL_2D", "IMAGE"
 _SERVICE = "CHAT_2D"
 
 
@@ -67,6 +68,9 @@ def _all(project_id: str, catalogue: Catalogue) -> Iterator[Asset]:
         yield _voice(project_id, voice)
     for avatar in catalogue.avatars():
         yield _avatar(project_id, avatar)
+    for asset_id in backgrounds():
+        name = asset_id.partition("-")[2].replace("_", " ").capitalize()
+        yield _asset(project_id, asset_id, name, IMAGE, {}, ["BACKGROUND"])
 
 
 def _among(wanted: str, *values: str) -> bool:
@@ -90,18 +94,17 @@ async def list_assets(
     sex: Filter = "",
     language: Filter = "",
     supported_service: Filter = "",
-    # The cloud's default is the tenant's own assets. There are none yet, so all are listed unless they are asked for.
+    # The cloud's default is the tenant's own assets. Here all are listed unless one kind is asked for.
     asset_source: Literal["SYSTEM", "CUSTOMIZATION", "ALL"] = "ALL",
     is_realtime_voice: bool | None = None,
     sort_dir: Literal["asc", "desc"] = "asc",
 ) -> AssetList:
-    """List built-in voices and avatars."""
+    """List what is built in, then what was uploaded, newest first."""
 
     def wanted(asset: Asset) -> bool:
         voice = asset.asset_extra_meta.get("voice_model_meta", {})
         return (
-            asset_source != "CUSTOMIZATION"
-            and name.lower() in asset.asset_name.lower()
+            name.lower() in asset.asset_name.lower()
             and _among(asset_type, asset.asset_type)
             and _among(asset_state, asset.asset_state)
             and _among(asset_id, asset.asset_id)
@@ -111,7 +114,11 @@ async def list_assets(
             and (is_realtime_voice is None or (bool(voice) and is_realtime_voice))
         )
 
-    found = [asset for asset in _all(project_id, context.catalogue) if wanted(asset)]
+    built_in = () if asset_source == "CUSTOMIZATION" else _all(project_id, context.catalogue)
+    found = [asset for asset in built_in if wanted(asset)]
+    if asset_source != "SYSTEM":
+        uploaded = map(shown, await context.assets.listing(project_id))
+        found += [asset for asset in uploaded if wanted(asset)]
     if sort_dir == "desc":
         found.reverse()
     return AssetList(count=len(found), assets=found[page.offset : page.offset + page.limit])
@@ -119,12 +126,41 @@ async def list_assets(
 
 @router.get("/{asset_id}")
 async def show_asset(context: Ctx, project_id: ProjectId, asset_id: str) -> Asset:
-    """Show a voice or avatar."""
-    return _find(context, project_id, asset_id)
+    """Show one asset."""
+    built_in = _built_in(context, project_id, asset_id)
+    return built_in or shown(await context.assets.get(project_id, asset_id))
 
 
-def _find(context: Context, project_id: str, asset_id: str) -> Asset:
-    for asset in _all(project_id, context.catalogue):
-        if asset.asset_id == asset_id:
-            return asset
-    raise ApiError(ErrorCode.ASSET_NOT_FOUND)
+@router.post("")
+async def create_asset(
+    context: Ctx, project_id: ProjectId, body: Annotated[CreateAsset, Depends(json_body(CreateAsset))]
+) -> AssetCreated:
+    """Make an asset for a picture or video; its file comes by ``POST /v1/{project_id}/files``."""
+    return AssetCreated(asset_id=await context.assets.create(project_id, body))
+
+
+@router.put("/{asset_id}")
+async def update_asset(
+    context: Ctx, project_id: ProjectId, asset_id: str, body: Annotated[UpdateAsset, Depends(json_body(UpdateAsset))]
+) -> Asset:
+    """Change the given fields of an uploaded asset."""
+    _may_change(context, project_id, asset_id)
+    await context.assets.change(project_id, asset_id, body)
+    return shown(await context.assets.get(project_id, asset_id))
+
+
+@router.delete("/{asset_id}")
+async def delete_asset(context: Ctx, project_id: ProjectId, asset_id: str) -> dict[str, str]:
+    """Delete an uploaded asset with its file, at once: there is no recycle bin."""
+    _may_change(context, project_id, asset_id)
+    await context.assets.remove(project_id, asset_id)
+    return {}
+
+
+def _built_in(context: Context, project_id: str, asset_id: str) -> Asset | None:
+    return next((asset for asset in _all(project_id, context.catalogue) if asset.asset_id == asset_id), None)
+
+
+def _may_change(context: Context, project_id: str, asset_id: str) -> None:
+    if _built_in(context, project_id, asset_id) is not None:
+        raise ApiError(ErrorCode.NO_PERMISSION, "what is built in cannot be changed")

@@ -14,13 +14,18 @@ DEFAULT = "default"
 
 @dataclass(frozen=True, slots=True)
 class AvatarEntry:
-    """An avatar pack that rooms can name by ``id`` (``model_asset_id`` in the contract)."""
+    """An avatar pack that rooms can name by ``id`` (``model_asset_id`` in the contract). ``resolution``: 1080P or 4K."""
 
     id: str
     name: str
     licence: str = ""
     sex: str = ""
     resolution: str = "1080P"
+
+
+def resolution_of(canvas_height: int) -> str:
+    """4K for a canvas (height in pixels) that a picture of 2160x3840 enlarges by no more than a ninth, else 1080P."""
+    return "4K" if canvas_height >= 0.9 * 3840 else "1080P"
 
 
 class Catalogue(Protocol):
@@ -43,6 +48,14 @@ class FixedCatalogue:
 
     def avatars(self) -> Sequence[AvatarEntry]:
         return self.avatar_list
+
+
+def four_k(catalogue: Catalogue, avatar_id: str) -> bool:
+    """Whether that avatar (empty or "default": the first one) is made for pictures of 3840x2160."""
+    avatars = catalogue.avatars()
+    if avatar_id in ("", DEFAULT):
+        return bool(avatars) and avatars[0].resolution == "4K"
+    return any(avatar.id == avatar_id and avatar.resolution == "4K" for avatar in avatars)
 
 
 def has_voice(catalogue: Catalogue, voice_id: str) -> bool:

@@ -12,6 +12,7 @@ from fastapi import Depends, Request
 
 from visavis.api.catalogue import Catalogue
 from visavis.api.metrics import Metrics
+from visavis.api.services.assets import Assets
 from visavis.api.services.jobs import JobService
 from visavis.api.throttle import Throttle
 from visavis.dispatch.types import Dispatcher
@@ -30,6 +31,7 @@ class Context:
     dispatcher: Dispatcher
     catalogue: Catalogue
     jobs: JobService
+    assets: Assets
     metrics: Metrics
     clock: Callable[[], float]
     passwords: Throttle = field(default_factory=Throttle)

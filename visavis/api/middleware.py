@@ -13,9 +13,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from visavis import log
 from visavis.api.errors import response
 from visavis.api.metrics import Metrics
+from visavis.api.services.assets import UPLOAD_PREFIX
+from visavis.contract.assets import MAX_FILE_BYTES
 from visavis.contract.errors import ApiError, ErrorCode
 
 MAX_BODY_BYTES = 1024 * 1024
+MAX_UPLOAD_BYTES = max(MAX_FILE_BYTES.values())
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
@@ -57,7 +60,8 @@ class RequestMiddleware:
 
         try:
             length = _content_length(scope)
-            if length is not None and length > self._max:
+            most = MAX_UPLOAD_BYTES if scope["path"].startswith(UPLOAD_PREFIX) else self._max
+            if length is not None and length > most:
                 await response(ApiError(ErrorCode.BODY_TOO_LARGE))(scope, receive, sending)
             elif "\0" in scope["path"]:  # databases do not take it, and nothing has such a name
                 await response(ApiError(ErrorCode.API_NOT_FOUND))(scope, receive, sending)
@@ -66,7 +70,7 @@ class RequestMiddleware:
                     scope, receive, sending
                 )
             else:
-                await self._app(scope, self._limited(receive), sending)
+                await self._app(scope, _limited(receive, most), sending)
         except Exception:
             _log.exception("request_failed")
             if status:
@@ -74,20 +78,6 @@ class RequestMiddleware:
             await response(ApiError(ErrorCode.INTERNAL))(scope, receive, sending)
         finally:
             self._record(scope, status, time.perf_counter() - began)
-
-    def _limited(self, receive: Receive) -> Receive:
-        left = self._max
-
-        async def receiving() -> Message:
-            nonlocal left
-            message = await receive()
-            if message["type"] == "http.request":
-                left -= len(message.get("body", b""))
-                if left < 0:
-                    raise ApiError(ErrorCode.BODY_TOO_LARGE)
-            return message
-
-        return receiving
 
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
         # The route's template, not the path: paths hold ids, and labels must stay few.
@@ -119,7 +109,7 @@ class RtcCors:
             app,
             allow_origins=["*"],
             allow_methods=["GET", "POST", "PATCH", "DELETE"],
-            allow_headers=["Authorization", "Content-Type"],
+            allow_headers=["Authorization", "Content-Type", "X-Rtc-Room"],
             expose_headers=["Location", "Link", "X-Request-Id"],
         )
 
@@ -127,6 +117,19 @@ class RtcCors:
         """Serve one connection."""
         app = self._cors if scope.get("path", "").startswith("/rtc/") else self._app
         await app(scope, receive, send)
+
+
+def _limited(receive: Receive, left: int) -> Receive:
+    async def receiving() -> Message:
+        nonlocal left
+        message = await receive()
+        if message["type"] == "http.request":
+            left -= len(message.get("body", b""))
+            if left < 0:
+                raise ApiError(ErrorCode.BODY_TOO_LARGE)
+        return message
+
+    return receiving
 
 
 def _content_length(scope: Scope) -> int | None:

@@ -14,7 +14,7 @@ from visavis.api.services import answers
 from visavis.api.throttle import source
 from visavis.contract.base import Request as Body
 from visavis.contract.errors import ApiError, ErrorCode
-from visavis.contract.smart_chat_jobs import JobStarted, StartJob
+from visavis.contract.smart_chat_jobs import PageSession, StartJob
 from visavis.store import codes
 
 router = APIRouter(prefix="/page/v1")
@@ -31,15 +31,21 @@ class StartSession(Body):
 @router.post("/sessions")
 async def start_session(
     request: Request, context: Ctx, body: Annotated[StartSession, Depends(json_body(StartSession))]
-) -> JobStarted:
+) -> PageSession:
     """Start a job for whoever sits before the page: the answer lets join as END_USER or watch as PLAYER, no more."""
     check_app_user(request)
     await _admit(request, context, body.project_id)
     address = access_address(request, context.settings)
     job = await context.jobs.start(
-        body.project_id, body.room_id, body.robot_id or "", StartJob(extend_param=None), address, request_id(request)
+        body.project_id,
+        body.room_id,
+        body.robot_id or "",
+        StartJob(extend_param=None),
+        address,
+        request_id(request),
+        side_by_side=True,
     )
-    return answers.started(job, await context.jobs.rtc_room(job, only_types=("END_USER", "PLAYER")))
+    return answers.page_session(job, await context.jobs.rtc_room(job, only_types=("END_USER", "PLAYER")))
 
 
 async def _admit(request: Request, context: Context, project_id: str) -> None:

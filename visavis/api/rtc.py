@@ -53,7 +53,7 @@ class Member:
             raise ApiError(ErrorCode.INVALID_PARAMETER, str(error)) from None
 
 
-async def _member(request: Request, context: Ctx, rtc_room_id: str) -> Member:
+async def member(request: Request, context: Ctx, rtc_room_id: str) -> Member:
     """The holder of ``Authorization: Bearer {user_id}:{ctime}:{signature}``."""
     try:
         user_id, ctime, signature = tokens.parse_bearer(request.headers.get("authorization"))
@@ -70,7 +70,7 @@ async def _member(request: Request, context: Ctx, rtc_room_id: str) -> Member:
     return Member(context, job, RtcUser.model_validate(user))
 
 
-Me = Annotated[Member, Depends(_member)]
+Me = Annotated[Member, Depends(member)]
 
 Sdp = Annotated[str, Field(min_length=1, max_length=200_000)]
 PeerId = Annotated[str, Field(min_length=1, max_length=128)]

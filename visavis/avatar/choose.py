@@ -2,15 +2,21 @@
 
 Blendshapes are not compared one by one: what the eye sees is whether the lips are closed, how far
 they are apart, how wide and how round. Each frame and each entry is turned into a few such features,
-scaled by how visible a difference is; the nearest entry wins. Whether the lips touch (b, m, p) and
-whether the lower lip is at the teeth is seen best of all, so an entry on the wrong side of "closed" costs extra.
+scaled by how visible a difference is; the nearest entry wins. Two pictures are never mixed.
+
+Two things are added to that. Whether the lips touch (b, m, p) and whether the lower lip is at the teeth (f, v) is seen
+best of all, so an entry of another contact costs extra. And what is seen of a change is the step from picture to picture:
+each frame looks for the entry nearest to where it is *plus a part of the error of the picture before* (:data:`CARRY`), so that
+steps of pictures are like steps of the motion, and a picture is not left for one about as near.
+
+:func:`model` gives all numbers as data: the browser's chooser (``visavis/web/render/choose.js``) has none of its own.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -24,13 +30,19 @@ CLOSED: Final = 0.03
 """Lips less than this far apart (in units of jawOpen) touch."""
 OPEN: Final = 0.045
 """Lips further apart than this are seen as open."""
+TEETH: Final = 0.2
+"""The lower lip is at the teeth when it is tucked in by more than this ..."""
+TEETH_OPEN: Final = 0.1
+"""... and the lips are no farther apart than this."""
 WRONG_SIDE: Final = 4.0
-KEEP: Final = 0.65
-"""The shown entry is kept until another one's squared distance is below this part of its own ..."""
-KEEP_MARGIN: Final = 0.0015
-"""... and smaller by this: two entries about equally near must not flicker."""
+"""What an entry of another contact than the frame's costs, in squared distances between features."""
+CARRY: Final = 0.45
+"""Part of the last picture's error that the next choice starts from: 0 none, 1 would never forget it."""
 FULL_GAZE: Final = math.radians(30)
 """The gaze for which an eyeLook shape is 1."""
+
+OTHER, APART, TOUCHING, BITTEN = range(4)
+"""Contacts: lips neither clearly open nor closed, open, closed, the lower one at the teeth."""
 
 
 def _rows(spec: Sequence[tuple[float, dict[str, float]]]) -> Vector:
@@ -53,17 +65,20 @@ def _sides(name: str) -> dict[str, float]:
 _APERTURE: Final = {
     "jawOpen": 1.0,
     "mouthClose": -1.0,
-    "mouthPressLeft": -0.25,
-    "mouthPressRight": -0.25,
-    "mouthRollLower": -0.15,
-    "mouthRollUpper": -0.15,
+    "mouthPressLeft": -0.03,
+    "mouthPressRight": -0.03,
+    "mouthRollLower": -0.14,
+    "mouthRollUpper": -0.04,
     "mouthLowerDownLeft": 0.15,
     "mouthLowerDownRight": 0.15,
     "mouthUpperUpLeft": 0.15,
     "mouthUpperUpRight": 0.15,
     "mouthFunnel": 0.15,
 }
-"""How far the lips are apart. mouthClose closes them over an open jaw (ARKit), pressed or rolled lips stay shut."""
+"""How far the lips are apart. mouthClose closes them over an open jaw (ARKit); pressing and rolling them closes little (as
+measured on the mesh of the studio, where a jawOpen of 1 parts them by 33 mm)."""
+_TUCK: Final = {"mouthRollLower": 1.0, "mouthRollUpper": -0.5, "mouthPressLeft": -0.15, "mouthPressRight": -0.15}
+"""How far the lower lip is drawn in under the teeth; pressed or both rolled in, lips close instead."""
 
 _MOUTH: Final = _rows(
     [
@@ -92,7 +107,7 @@ _MOUTH: Final = _rows(
         (0.35, _sides("mouthStretch")),
     ]
 )
-_OPENING: Final = _rows([(1.0, _APERTURE)])[0]
+_OPENING, _TUCKED = _rows([(1.0, _APERTURE), (1.0, _TUCK)])
 _OPENING_WEIGHT: Final = 3.0
 
 _EYES: Final = _rows(
@@ -117,6 +132,59 @@ _LOOK: Final = _rows(
     ]
 )
 _LOOK_WEIGHT: Final = 1.2
+_LIDS: Final = [ARKIT_INDEX["eyeBlinkLeft"], ARKIT_INDEX["eyeBlinkRight"]]
+
+
+def model() -> dict[str, Any]:
+    """All numbers by which entries are chosen, ready for JSON: rows are dense, in the order of ``names``."""
+    return {
+        "names": list(ARKIT),
+        "carry": CARRY,
+        "mouth": {
+            "features": _MOUTH.tolist(),
+            "opening": _OPENING.tolist(),
+            "opening_weight": _OPENING_WEIGHT,
+            "tuck": _TUCKED.tolist(),
+            "closed": CLOSED,
+            "open": OPEN,
+            "teeth": TEETH,
+            "teeth_open": TEETH_OPEN,
+            "wrong_side": WRONG_SIDE,
+        },
+        "eyes": {
+            "features": _EYES.tolist(),
+            "look": _LOOK.tolist(),
+            "look_weight": _LOOK_WEIGHT,
+            "lids": list(_LIDS),
+            "full_gaze": FULL_GAZE,
+        },
+    }
+
+
+def opening(shapes: Vector) -> float:
+    """How far the lips of ``shapes``, shape (52,), are apart, in units of jawOpen; below 0: pressed."""
+    return float(_OPENING @ shapes)
+
+
+def contact(shapes: Vector) -> int:
+    """How the lips of ``shapes``, shape (52,), meet: APART, TOUCHING, BITTEN, or OTHER where that is not clear."""
+    apart = opening(shapes)
+    if apart < TEETH_OPEN and float(_TUCKED @ shapes) > TEETH:
+        return BITTEN
+    return TOUCHING if apart < CLOSED else APART if apart > OPEN else OTHER
+
+
+def nearest(table: Vector, features: Vector, penalty: Vector | None, before: tuple[int, Vector] | None) -> int:
+    """The row of ``table``, shape (entries, features), to show for ``features``, shape (features,).
+
+    ``penalty``: what each row costs besides, shape (entries,). ``before``: the last row shown, and for which features.
+    """
+    wanted = features if before is None else features + np.float32(CARRY) * (table[before[0]] - before[1])
+    difference = table - wanted
+    distance = np.einsum("ij,ij->i", difference, difference)
+    if penalty is not None:
+        distance += penalty
+    return int(distance.argmin())
 
 
 def _shapes(entry: BankEntry) -> Vector:
@@ -126,70 +194,57 @@ def _shapes(entry: BankEntry) -> Vector:
     return shapes
 
 
-class _Nearest:
-    """The nearest row of a table of features, reluctant to leave the last one. No allocation of size per call."""
-
-    def __init__(self, table: Vector) -> None:
-        self._table = table
-        self._difference = np.empty_like(table)
-        self._distance = np.empty(len(table), np.float32)
-        self.current = -1
-
-    def pick(self, features: Vector, penalty: Vector | None = None) -> int:
-        difference, distance = self._difference, self._distance
-        np.subtract(self._table, features, out=difference)
-        np.einsum("ij,ij->i", difference, difference, out=distance)
-        if penalty is not None:
-            distance += penalty
-        best, current = int(distance.argmin()), self.current
-        if current < 0 or distance[best] < KEEP * distance[current] - KEEP_MARGIN:
-            self.current = best
-        return self.current
-
-
 class MouthChooser:
     """Chooses the mouth of each frame. Remembers the last one: one chooser serves one session."""
 
     def __init__(self, entries: Sequence[BankEntry]) -> None:
         shapes = np.stack([_shapes(entry) for entry in entries])
-        opening = np.maximum(shapes @ _OPENING, 0.0)
-        self._nearest = _Nearest(np.column_stack([shapes @ _MOUTH.T, _OPENING_WEIGHT * opening]))
-        # What an entry costs when the lips are to be closed, or clearly open.
-        self._when_closed = np.where(opening > OPEN, WRONG_SIDE, 0.0).astype(np.float32)
-        self._when_open = np.where(opening < CLOSED, WRONG_SIDE, 0.0).astype(np.float32)
-        self._features = np.empty(len(_MOUTH) + 1, np.float32)
+        self._table = np.stack([self._features(each) for each in shapes])
+        contacts = np.array([contact(each) for each in shapes])
+        # What an entry costs when the frame's lips are apart, closed, or at the teeth.
+        self._penalties: dict[int, Vector] = {
+            APART: np.where(contacts == TOUCHING, WRONG_SIDE, 0.0).astype(np.float32),
+            TOUCHING: np.where(contacts != TOUCHING, WRONG_SIDE, 0.0).astype(np.float32),
+            BITTEN: np.where(contacts != BITTEN, WRONG_SIDE, 0.0).astype(np.float32),
+        }
+        self._before: tuple[int, Vector] | None = None
 
     def pick(self, motion: MotionFrame) -> int:
         """Index of the entry to show."""
-        shapes, features = motion.blendshapes, self._features
-        opening = max(0.0, float(_OPENING @ shapes))
-        np.dot(_MOUTH, shapes, out=features[:-1])
-        features[-1] = _OPENING_WEIGHT * opening
-        penalty = self._when_closed if opening < CLOSED else self._when_open if opening > OPEN else None
-        return self._nearest.pick(features, penalty)
+        shapes = motion.blendshapes
+        features = self._features(shapes)
+        index = nearest(self._table, features, self._penalties.get(contact(shapes)), self._before)
+        self._before = index, features
+        return index
+
+    @staticmethod
+    def _features(shapes: Vector) -> Vector:
+        return np.append(_MOUTH @ shapes, np.float32(_OPENING_WEIGHT * max(0.0, opening(shapes))))
 
 
 class EyesChooser:
     """Chooses the eyes of each frame: lids first, then gaze and brows."""
 
     def __init__(self, entries: Sequence[BankEntry]) -> None:
-        shapes = np.stack([_shapes(entry) for entry in entries])
-        lids = np.clip(shapes[:, [ARKIT_INDEX["eyeBlinkLeft"], ARKIT_INDEX["eyeBlinkRight"]]].mean(axis=1), 0, 1)
-        look = _LOOK_WEIGHT * (shapes @ _LOOK.T) * (1 - lids)[:, None]
-        self._nearest = _Nearest(np.column_stack([shapes @ _EYES.T, look]))
-        self._features = np.empty(len(_EYES) + 2, np.float32)
+        shapes = [_shapes(entry) for entry in entries]
+        self._table = np.stack([self._features(each, _LOOK @ each) for each in shapes])
+        self._before: tuple[int, Vector] | None = None
 
     def pick(self, motion: MotionFrame) -> int:
         """Index of the entry to show."""
-        shapes, features = motion.blendshapes, self._features
-        np.dot(_EYES, shapes, out=features[:-2])
-        np.dot(_LOOK, shapes, out=features[-2:])
+        look = _LOOK @ motion.blendshapes
         # A source may fill the gaze, the eyeLook shapes, or both with the same meaning: the stronger one counts.
         for axis in (0, 1):
             gaze = max(-1.0, min(1.0, motion.gaze[axis] / FULL_GAZE))
-            if abs(gaze) > abs(features[axis - 2]):
-                features[axis - 2] = gaze
+            if abs(gaze) > abs(look[axis]):
+                look[axis] = gaze
+        features = self._features(motion.blendshapes, look)
+        index = nearest(self._table, features, None, self._before)
+        self._before = index, features
+        return index
+
+    @staticmethod
+    def _features(shapes: Vector, look: Vector) -> Vector:
         # Where closed eyes look is not seen.
-        lids = 0.5 * (float(features[0]) + float(features[1])) / 2.0
-        features[-2:] *= _LOOK_WEIGHT * max(0.0, 1.0 - lids)
-        return self._nearest.pick(features)
+        seen = max(0.0, 1.0 - float(shapes[_LIDS].mean()))
+        return np.concatenate([_EYES @ shapes, np.float32(_LOOK_WEIGHT * seen) * look])

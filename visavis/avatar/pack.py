@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Final, TypedDict
 
@@ -15,7 +17,8 @@ import numpy.typing as npt
 from pydantic import ValidationError
 
 from visavis.avatar.archive import PNG_SIGNATURE, PackError, picture_header, png_pixels_fault, read_archive
-from visavis.avatar.manifest import Bank, Manifest
+from visavis.avatar.manifest import Bank, Depth, Loop, Manifest
+from visavis.avatar.moving_video import pictures, probe
 
 __all__ = [
     "SHIPPED",
@@ -35,11 +38,21 @@ MAX_MANIFEST: Final = 2**20
 MAX_BANK_PIXELS: Final = 300_000_000
 """All pictures of a bank together: bounds the memory of a renderer (4 bytes a pixel at the pack's own size)."""
 
+_MAX_DIGESTS: Final = 256
+_SIZES: Final = ((1440, (2160, 3840)), (720, (1080, 1920)), (0, (720, 1280)))
+"""(least pixels on the short side of a view, the published size that it is sharp enough for)."""
+MIN_SCALE: Final = 0.25
+MAX_SCALE: Final = 4.0
+"""How much smaller and larger, in area, a film's head may become than in the base picture."""
+
 Picture = npt.NDArray[np.uint8]
 
 
 class Listed(TypedDict):
-    """One pack of the catalogue. ``mouths``, ``eyes``: pictures in its banks; width, height: of its canvas."""
+    """One pack of the catalogue. ``mouths``, ``eyes``: pictures in its banks; width, height: of its canvas.
+
+    ``largest``: the largest published sizes that it is sharp at, "portrait" and "landscape": [width, height].
+    """
 
     id: str
     name: str
@@ -47,6 +60,7 @@ class Listed(TypedDict):
     eyes: int
     width: int
     height: int
+    largest: dict[str, list[int]]
     licence: str
     shipped: bool
     path: str
@@ -63,6 +77,11 @@ class Pack:
     manifest: Manifest
     members: dict[str, bytes]
     key: tuple[str, int, int]
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of all members, hexadecimal: the same for the same content, wherever the file lies."""
+        return _digest(self)
 
     @classmethod
     def open(cls, path: Path) -> Pack:
@@ -107,6 +126,48 @@ class Pack:
             yield from self._picture_faults(bank.mask, box.width, box.height, (1,))
             for entry in bank.entries:
                 yield from self._picture_faults(entry.file, box.width, box.height, (3, 4))
+        if manifest.depth is not None:
+            yield from self._depth_faults(manifest.depth)
+        if manifest.loop is not None:
+            yield from self._loop_faults(manifest.loop)
+
+    def _depth_faults(self, depth: Depth) -> Iterator[str]:
+        canvas, data = self.manifest.canvas, self.members.get(depth.file)
+        try:
+            found = picture_header(data) if data is not None else None
+        except PackError as error:
+            yield f"{depth.file}: {error}"
+            return
+        if found is None:
+            yield f"{depth.file}: the picture is missing"
+        elif found[0] > canvas.width or found[1] > canvas.height:
+            yield f"{depth.file}: is {found[0]}x{found[1]}, at most {canvas.width}x{canvas.height} (the canvas) are allowed"
+        elif found[2] != 1:
+            yield f"{depth.file}: has {found[2]} channels, must be grey"
+
+    def _loop_faults(self, loop: Loop) -> Iterator[str]:
+        canvas, count = self.manifest.canvas, len(loop.frames)
+        if canvas.width % 2 or canvas.height % 2:
+            yield "loop: a canvas with a film must have even sides"
+        for name in (loop.file, *([loop.alpha] if loop.alpha else [])):
+            data = self.members.get(name)
+            if data is None:
+                yield f"{name}: the video is missing"
+                continue
+            try:
+                probe(data, canvas.width, canvas.height, count)
+            except PackError as error:
+                yield f"{name}: {error}"
+        for index, frame in enumerate(loop.frames):
+            a, b, c, d, e, f = frame.matrix
+            if not MIN_SCALE <= a * e - b * d <= MAX_SCALE:
+                yield f"loop.frames.{index}: the matrix changes the face's area to {a * e - b * d:.3g} of what it was"
+                return
+            nose = self.manifest.anchors.nose
+            x, y = a * nose.x + b * nose.y + c, d * nose.x + e * nose.y + f
+            if not (0 <= x <= canvas.width and 0 <= y <= canvas.height):
+                yield f"loop.frames.{index}: the matrix moves the face off the canvas"
+                return
 
     def _picture_faults(self, name: str, width: int, height: int, channels: tuple[int, ...]) -> Iterator[str]:
         data = self.members.get(name)
@@ -139,6 +200,18 @@ class Pack:
             raise PackError(f"{self.path.name}: {name}: the picture's channels are not what it says")
         return np.ascontiguousarray(image, np.uint8)
 
+    def largest(self) -> dict[str, tuple[int, int]]:
+        """The largest published size, (width, height), that each view has pixels for.
+
+        2160x3840 needs a view of at least 1440 pixels on its short side, 1080x1920 one of 720; else it is 720x1280.
+        """
+        views, found = self.manifest.views, {}
+        for name, view in (("portrait", views.portrait), ("landscape", views.landscape)):
+            short = min(view.width, view.height)
+            size = next(size for least, size in _SIZES if short >= least)
+            found[name] = size if name == "portrait" else (size[1], size[0])
+        return found
+
     def listed(self) -> Listed:
         """The pack's line in the catalogue."""
         manifest = self.manifest
@@ -149,10 +222,29 @@ class Pack:
             eyes=len(manifest.eyes.entries),
             width=manifest.canvas.width,
             height=manifest.canvas.height,
+            largest={name: list(size) for name, size in self.largest().items()},
             licence=manifest.licence,
             shipped=self.path.parent == SHIPPED,
             path=str(self.path),
         )
+
+
+_DIGESTS: Final[dict[tuple[str, int, int], str]] = {}
+
+
+def _digest(pack: Pack) -> str:
+    # Packs are opened again for each session; those of one key have one content.
+    found = _DIGESTS.get(pack.key)
+    if found is None:
+        total = hashlib.sha256()
+        for name in sorted(pack.members):
+            total.update(f"{len(name)} {len(pack.members[name])} {name}".encode())
+            total.update(pack.members[name])
+        found = total.hexdigest()
+        if len(_DIGESTS) >= _MAX_DIGESTS:
+            _DIGESTS.clear()
+        _DIGESTS[pack.key] = found
+    return found
 
 
 def _layout_faults(manifest: Manifest) -> Iterator[str]:
@@ -199,6 +291,8 @@ def check(path: Path) -> list[str]:
     names = [manifest.base]
     for bank in (manifest.mouth, manifest.eyes):
         names += [bank.mask, *(entry.file for entry in bank.entries)]
+    if manifest.depth is not None:
+        names.append(manifest.depth.file)
     for name in dict.fromkeys(names):
         data = pack.members[name]
         fault = png_pixels_fault(data) if data.startswith(PNG_SIGNATURE) else None
@@ -209,9 +303,22 @@ def check(path: Path) -> list[str]:
             pack.picture(name)
         except PackError as error:
             faults.append(str(error).removeprefix(f"{path.name}: "))
+    if manifest.loop is not None:
+        faults += _film_faults(pack, manifest.loop)
     if faults:
         return faults
     return list(_content_faults(pack))
+
+
+def _film_faults(pack: Pack, loop: Loop) -> Iterator[str]:
+    """Faults that only decoding shows."""
+    canvas = pack.manifest.canvas
+    for name in (loop.file, *([loop.alpha] if loop.alpha else [])):
+        try:
+            for _ in pictures(pack.members[name], canvas.width, canvas.height, len(loop.frames)):
+                pass
+        except PackError as error:
+            yield f"{name}: {error}"
 
 
 def _content_faults(pack: Pack) -> Iterator[str]:

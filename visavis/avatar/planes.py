@@ -7,7 +7,7 @@ a background is then simply ``person + background * (1 - alpha)``, before and af
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -16,6 +16,7 @@ import numpy.typing as npt
 from visavis.avatar.manifest import Box
 
 Plane = npt.NDArray[np.uint8]
+Points = npt.NDArray[Any]
 
 # ITU-R BT.601-7, limited range: Y 16..235, U and V 16..240 around 128. Columns: blue, green, red, alpha.
 # The offsets stand in the column of alpha, so that premultiplied colours become premultiplied Y, U, V.
@@ -108,6 +109,10 @@ class Rect:
         x, y = self.x & ~1, self.y & ~1
         return Rect(x, y, (self.right - x + 1) & ~1, (self.bottom - y + 1) & ~1)
 
+    def halved(self) -> Rect:
+        """The same part of a plane of half the size; corners must be even."""
+        return Rect(self.x // 2, self.y // 2, self.width // 2, self.height // 2)
+
     @property
     def empty(self) -> bool:
         """It holds no pixel."""
@@ -119,14 +124,62 @@ class Rect:
 
 
 @dataclass(frozen=True)
+class Sheet:
+    """Five planes of one picture, premultiplied, in one flat array: Y and A of all pixels, U, V and A at half the size.
+
+    ``flat``: shape (width * height * 11 // 4,), uint8; width and height even.
+    """
+
+    width: int
+    height: int
+    flat: Plane
+
+    @classmethod
+    def bytes(cls, width: int, height: int) -> int:
+        """The length of a sheet's array."""
+        return width * height * 11 // 4
+
+    @classmethod
+    def empty(cls, width: int, height: int) -> Sheet:
+        """A sheet that shows nothing."""
+        return cls(width, height, np.zeros(cls.bytes(width, height), np.uint8))
+
+    @classmethod
+    def of_yuva(cls, yuva_picture: Plane) -> Sheet:
+        """Of premultiplied YUVA, shape (height, width, 4)."""
+        height, width = yuva_picture.shape[:2]
+        sheet = cls.empty(width, height)
+        half = halved(yuva_picture) if width and height else yuva_picture
+        for plane, source, channel in zip(
+            sheet.planes, (yuva_picture, yuva_picture, half, half, half), (0, 3, 1, 2, 3), strict=True
+        ):
+            np.copyto(plane, source[..., channel])
+        return sheet
+
+    @property
+    def planes(self) -> tuple[Plane, Plane, Plane, Plane, Plane]:
+        """Y, A, U, V, A at half size: views of shape (height, width) and (height / 2, width / 2)."""
+        pixels, height, width = self.width * self.height, self.height, self.width
+        full = self.flat[: 2 * pixels].reshape(2, height, width)
+        half = self.flat[2 * pixels : 2 * pixels + 3 * pixels // 4].reshape(3, height // 2, width // 2)
+        return full[0], full[1], half[0], half[1], half[2]
+
+
+@dataclass(frozen=True)
 class Placement:
-    """Where the canvas lies in the output: output = canvas * scale + shift (edges of pixels, not centres)."""
+    """Where the canvas lies in the output: scaled and shifted, then turned (edges of pixels, not centres).
+
+    An output point is ``turn(canvas * scale + shift)``, where ``turn`` turns by ``rotation`` radians clockwise about
+    ``pivot``. Points before the turn are called *upright*: the person's measures and movements are in those.
+    """
 
     width: int
     height: int
     scale: float
     shift_x: float
     shift_y: float
+    rotation: float = 0.0
+    pivot: tuple[float, float] = (0.0, 0.0)
 
     @classmethod
     def of(cls, view: Box, stage: tuple[int, int], crop: Rect) -> Placement:
@@ -134,29 +187,75 @@ class Placement:
 
         A stage of another shape than the view's shows the view's middle, and its top: that is where the head is.
         """
-        scale = max(stage[0] / view.width, stage[1] / view.height)
-        left = (stage[0] - view.width * scale) / 2
-        return cls(crop.width, crop.height, scale, left - view.x * scale - crop.x, -view.y * scale - crop.y)
+        return cls.within(view, (0.0, 0.0, float(stage[0]), float(stage[1])), 0.0, crop)
+
+    @classmethod
+    def within(cls, view: Box, place: tuple[float, float, float, float], rotation: float, crop: Rect) -> Placement:
+        """Let ``view`` cover the rectangle ``place`` (x, y, width, height) of the stage, turned about its own middle.
+
+        A place of another shape than the view's shows the view's middle, and its top. What the place does not show is
+        for the compositor to cut off.
+        """
+        x, y, width, height = place
+        scale = max(width / view.width, height / view.height)
+        left = (width - view.width * scale) / 2
+        return cls(
+            crop.width,
+            crop.height,
+            scale,
+            left - view.x * scale + x - crop.x,
+            y - view.y * scale - crop.y,
+            rotation,
+            (x + width / 2 - crop.x, y + height / 2 - crop.y) if rotation else (0.0, 0.0),
+        )
 
     def x(self, canvas_x: float) -> float:
+        """The upright column of a canvas column."""
         return canvas_x * self.scale + self.shift_x
 
     def y(self, canvas_y: float) -> float:
+        """The upright row of a canvas row."""
         return canvas_y * self.scale + self.shift_y
+
+    def upright(self, x: Points, y: Points) -> tuple[Points, Points]:
+        """Points of the output before the turn."""
+        if not self.rotation:
+            return x, y
+        cos, sin = np.cos(self.rotation), np.sin(self.rotation)
+        right, down = x - self.pivot[0], y - self.pivot[1]
+        return cos * right + sin * down + self.pivot[0], cos * down - sin * right + self.pivot[1]
+
+    def turned(self, x: Points, y: Points) -> tuple[Points, Points]:
+        """Upright directions (not points) as directions of the output."""
+        cos, sin = np.cos(self.rotation), np.sin(self.rotation)
+        return (cos * x - sin * y, sin * x + cos * y) if self.rotation else (x, y)
 
     def rect(self, box: Rect) -> Rect:
         """The output pixels that a rectangle of the canvas touches."""
-        left, top = int(np.floor(self.x(box.x))), int(np.floor(self.y(box.y)))
-        right, bottom = int(np.ceil(self.x(box.right))), int(np.ceil(self.y(box.bottom)))
+        x = np.array([self.x(box.x), self.x(box.right)] * 2)
+        y = np.repeat([self.y(box.y), self.y(box.bottom)], 2)
+        if self.rotation:
+            x, y = self.turned(x - self.pivot[0], y - self.pivot[1])
+            x, y = x + self.pivot[0], y + self.pivot[1]
+        left, top = int(np.floor(x.min())), int(np.floor(y.min()))
+        right, bottom = int(np.ceil(x.max())), int(np.ceil(y.max()))
         return Rect(left, top, right - left, bottom - top)
 
     def canvas_rect(self, rect: Rect, margin: int) -> Rect:
         """The canvas pixels that a rectangle of the output shows, and ``margin`` more on each side."""
-        left = int(np.floor((rect.x - self.shift_x) / self.scale)) - margin
-        top = int(np.floor((rect.y - self.shift_y) / self.scale)) - margin
-        right = int(np.ceil((rect.right - self.shift_x) / self.scale)) + margin
-        bottom = int(np.ceil((rect.bottom - self.shift_y) / self.scale)) + margin
+        x, y = self.upright(
+            np.array([rect.x, rect.right] * 2, np.float64), np.repeat([float(rect.y), float(rect.bottom)], 2)
+        )
+        left = int(np.floor((x.min() - self.shift_x) / self.scale)) - margin
+        top = int(np.floor((y.min() - self.shift_y) / self.scale)) - margin
+        right = int(np.ceil((x.max() - self.shift_x) / self.scale)) + margin
+        bottom = int(np.ceil((y.max() - self.shift_y) / self.scale)) + margin
         return Rect(left, top, right - left, bottom - top)
+
+    @property
+    def margin(self) -> int:
+        """Canvas pixels beyond a pixel that have a share in it when it is scaled."""
+        return 4 + (int(np.ceil(3 * 0.42 * np.sqrt(1 / self.scale**2 - 1))) + 1 if self.scale < 1 else 0)
 
     def render(self, image: Plane, origin: tuple[int, int], rect: Rect) -> Plane:
         """Draw ``image``, whose top-left pixel is ``origin`` of the canvas, as the pixels ``rect`` of the output.
@@ -167,13 +266,18 @@ class Placement:
         scale = self.scale
         shift_x = scale * (origin[0] + 0.5) - 0.5 + self.shift_x - rect.x
         shift_y = scale * (origin[1] + 0.5) - 0.5 + self.shift_y - rect.y
-        if scale == 1.0 and shift_x == round(shift_x) and shift_y == round(shift_y):
+        if not self.rotation and scale == 1.0 and shift_x == round(shift_x) and shift_y == round(shift_y):
             return _pasted(image, int(shift_x), int(shift_y), rect)
         if scale < 1:
             # A low-pass filter before sampling: without it, hair turns into dots.
             sigma = 0.42 * float(np.sqrt(1 / scale**2 - 1))
             image = np.asarray(cv2.GaussianBlur(image, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE), np.uint8)
         matrix = np.array([[scale, 0, shift_x], [0, scale, shift_y]], np.float64)
+        if self.rotation:
+            cos, sin = np.cos(self.rotation), np.sin(self.rotation)
+            x, y = self.pivot[0] - 0.5 - rect.x, self.pivot[1] - 0.5 - rect.y
+            turn = np.array([[cos, -sin, x - cos * x + sin * y], [sin, cos, y - sin * x - cos * y], [0, 0, 1]])
+            matrix = (turn @ np.vstack([matrix, [0, 0, 1]]))[:2]
         size = rect.width, rect.height
         return np.asarray(
             cv2.warpAffine(image, matrix, size, flags=cv2.INTER_CUBIC, borderValue=(0, 0, 0, 0)), np.uint8

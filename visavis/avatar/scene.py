@@ -1,248 +1,284 @@
-"""A pack made ready for one picture size: planes, head, patches. Shared by sessions, read-only.
+"""A pack made ready for one place in the picture: the person's sheet, its patches, its fields of displacement.
 
-Preparing a scene costs a few hundred milliseconds, drawing from it one: so scenes are kept in a small
-cache. Patches are prepared when they are first shown, or all at once by :meth:`Scene.prepare`.
+Preparing a scene costs tenths of a second to seconds, drawing from it less than one millisecond: so scenes are kept in files
+that all sessions and workers map (:mod:`visavis.avatar.cache`).
 """
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
-from collections.abc import Callable, Hashable
-from typing import Final, Generic, TypeVar
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from visavis.avatar.manifest import Bank
+from visavis.avatar import cache, kernels
+from visavis.avatar.kernels import BEYOND, BLOCK, EMPTY, MIXED, OPAQUE, TILE, UNITS, WINDOW
+from visavis.avatar.layout import Layout
+from visavis.avatar.manifest import Bank, Views
 from visavis.avatar.pack import Pack
-from visavis.avatar.planes import Placement, Plane, Rect, halved, premultiplied, yuva
-from visavis.avatar.warp import Body
+from visavis.avatar.planes import Placement, Plane, Rect, Sheet, premultiplied, yuva
+from visavis.avatar.warp import LIMITS, TERMS, Body, Field, Relief, displacement
+from visavis.errors import VisavisError
 
-_FILTER_MARGIN: Final = 6
-"""Canvas pixels around a patch that the scaling filter looks at."""
+VERSION: Final = 2
+"""To be raised whenever a prepared scene becomes another for the same pack and placement."""
 
-STRIP_PIXELS: Final = 80_000
-"""About 20 bytes a pixel pass through the cache while a strip is drawn."""
-
-K = TypeVar("K", bound=Hashable)
-V = TypeVar("V")
-
-
-class Cache(Generic[K, V]):
-    """A few values by key, the least recently used one dropped. Safe for threads; a value is made once."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._values: OrderedDict[K, V] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(self, key: K, make: Callable[[], V]) -> V:
-        """The value of ``key``, made by ``make`` if it is not there."""
-        with self._lock:
-            if key not in self._values:
-                self._values[key] = make()
-                while len(self._values) > self._size:
-                    self._values.popitem(last=False)
-            self._values.move_to_end(key)
-            return self._values[key]
-
-    def clear(self) -> None:
-        """Forget all."""
-        with self._lock:
-            self._values.clear()
+MAX_PLACE: Final = 8192
+"""Pixels on a side of the person's place."""
+KEPT: Final = 6
+_SCENES: Final[cache.Kept[str, Scene]] = cache.Kept(KEPT)
 
 
+@dataclass(frozen=True)
 class Patches:
-    """The pictures of a bank, each blended into the base: shape (rect.height, rect.width, 4), premultiplied YUVA.
+    """The pictures of a bank, each blended into the person: sheets of the rectangle ``rect`` of the person's sheet.
 
-    ``rect`` lies in the coordinates of the head's picture (the scene's ``head``).
+    ``rect`` has even corners, and may be empty. ``shapely``: they differ in alpha too, not only in colour.
     """
 
-    def __init__(self, pack: Pack, bank: Bank, mask: Plane, face: _Face, rect: Rect) -> None:
-        self.rect = rect
-        self._pack, self._bank, self._face = pack, bank, face
-        self._weight = np.asarray(mask / 255, np.float32)
-        self._rest = np.asarray(1 - self._weight, np.float32)
-        self._pictures: list[Plane | None] = [None] * len(bank.entries)
-        self._lock = threading.Lock()
+    rect: Rect
+    flat: npt.NDArray[np.uint8]
+    shapely: bool
 
     def __len__(self) -> int:
-        return len(self._pictures)
+        return len(self.flat)
 
-    def get(self, index: int) -> Plane:
-        """Picture ``index``; PackError if its pixels are damaged."""
-        picture = self._pictures[index]
-        if picture is None:
-            with self._lock:
-                picture = self._pictures[index]
-                if picture is None:
-                    picture = self._pictures[index] = self._make(index)
-        return picture
+    def get(self, index: int) -> Sheet:
+        """The sheet of entry ``index``."""
+        return Sheet(self.rect.width, self.rect.height, self.flat[index])
 
-    def _make(self, index: int) -> Plane:
-        patch = premultiplied(self._pack.picture(self._bank.entries[index].file))
-        box = self._bank.box
-        place = Rect(box.x - self._face.at[0], box.y - self._face.at[1], box.width, box.height)
-        around = self._face.placement.canvas_rect(self._face.output(self.rect), _FILTER_MARGIN)
-        local = Rect(around.x - self._face.at[0], around.y - self._face.at[1], around.width, around.height)
-        local = local.cut(Rect(0, 0, self._face.base.shape[1], self._face.base.shape[0]))
-        picture = local.of(self._face.base).copy()
-        seen = place.cut(local)
-        target = Rect(seen.x - local.x, seen.y - local.y, seen.width, seen.height).of(picture)
-        source = Rect(seen.x - place.x, seen.y - place.y, seen.width, seen.height)
-        target[:] = cv2.blendLinear(
-            np.ascontiguousarray(source.of(patch)),
-            np.ascontiguousarray(target),
-            np.ascontiguousarray(self._weight[source.y : source.bottom, source.x : source.right]),
-            np.ascontiguousarray(self._rest[source.y : source.bottom, source.x : source.right]),
+    def paste(self, index: int, address: int, sheet: Sheet) -> None:
+        """Copy entry ``index`` into the person's ``sheet``, whose array lies at ``address``."""
+        rect = self.rect
+        patch = self._address + index * self.flat.shape[1]
+        kernels.paste(
+            address, (sheet.width, sheet.height), patch, (rect.x, rect.y, rect.width, rect.height), self.shapely
         )
-        origin = local.x + self._face.at[0], local.y + self._face.at[1]
-        return yuva(self._face.placement.render(picture, origin, self._face.output(self.rect)))
 
-
-class _Face:
-    """The part of the canvas around mouth and eyes, premultiplied BGRA; ``at``: its top-left pixel on the canvas."""
-
-    def __init__(self, base: Plane, at: tuple[int, int], placement: Placement, head: Rect) -> None:
-        self.base, self.at, self.placement, self._head = base, at, placement, head
-
-    def output(self, rect: Rect) -> Rect:
-        """A rectangle of the head's picture as one of the output."""
-        return Rect(rect.x + self._head.x, rect.y + self._head.y, rect.width, rect.height)
-
-
-class Trunk:
-    """The rows that breath moves, without the head: premultiplied planes of ``rect``, chroma at half size.
-
-    ``rect`` may be empty. The planes hold some rows more than ``rect`` at their end, for the lift to sample.
-    """
-
-    def __init__(self, person: Plane, rect: Rect, rows: int) -> None:
-        self.rect = rect
-        part = np.ascontiguousarray(person[rect.y : rect.bottom + rows, rect.x : rect.right])
-        half = halved(part) if not rect.empty else part[:0]
-        self.y, self.a = (np.ascontiguousarray(part[..., channel]) for channel in (0, 3))
-        self.u, self.v, self.a_half = (np.ascontiguousarray(half[..., channel]) for channel in (1, 2, 3))
+    @cached_property
+    def _address(self) -> int:
+        return int(self.flat.ctypes.data)
 
 
 class Scene:
-    """See the module. ``roi``: the output rectangle that head movement can change; even corners.
+    """See the module. Read-only, shared by sessions.
 
-    ``head``: premultiplied YUVA of ``roi`` grown by ``margin``; ``person``: of the whole output. ``strips``: the parts
-    of ``roi`` that the person can be in.
+    Attributes:
+        place: what the kernels call so: where sheet and grid lie.
+        sheet: the person with the base picture's face; :meth:`private_sheet` gives one to be written to.
+        reach: the most that anything is displaced, pixels.
+        tiles, fields: what the kernels call so; fields have shape (2, TERMS, nodes), in UNITS.
+        mouth, eyes: the patches; ``overlap``: the part of the sheet that both cover.
+        body: the person's measures, upright pixels of the output.
+        made: it was prepared just now, not found in a file.
     """
 
-    def __init__(self, pack: Pack, placement: Placement, stage_bottom: float) -> None:
-        """``stage_bottom``: the row of the output where the stage ends (the output itself, unless it is a crop)."""
-        manifest = pack.manifest
-        self.placement = placement
-        base = premultiplied(pack.picture(manifest.base))
-        whole = Rect(0, 0, placement.width, placement.height)
-        self.body = body = Body.of(manifest.anchors, placement, _half_width(base, pack) * placement.scale, stage_bottom)
-        margin = self.margin = 2 * int(np.ceil(body.reach / 2))
-        self.roi = self._reachable(base, pack).cut(whole).evened().cut(whole)
-        grown = self.roi.grown(margin)
-        # One picture for all: the output and what the head's picture needs beyond it.
-        left, top = min(0, grown.x), min(0, grown.y)
-        field = Rect(left, top, max(whole.right, grown.right) - left, max(whole.bottom, grown.bottom) - top)
-        picture = yuva(placement.render(*_cropped(base, placement.canvas_rect(field, _FILTER_MARGIN)), field))
-        self.person = np.ascontiguousarray(Rect(-left, -top, whole.width, whole.height).of(picture))
-        self.head = Rect(grown.x - left, grown.y - top, grown.width, grown.height).of(picture).copy()
-        self.strips = self._strips()
-        self.trunk = Trunk(self.person, self._trunk_rect(), margin & ~1)
-        self.mouth, self.eyes = self._patches(pack, base, grown)
-        self.overlap = self.mouth.rect.cut(self.eyes.rect)
-        for array in (self.person, self.head):
-            array.flags.writeable = False
-
-    def prepare(self) -> None:
-        """Make all patches now, so that no frame pays for one."""
-        for patches in (self.mouth, self.eyes):
-            if not patches.rect.empty:
-                for index in range(len(patches)):
-                    patches.get(index)
-
-    def _reachable(self, base: Plane, pack: Pack) -> Rect:
-        """The output rectangle that head and hair can reach."""
-        body = self.body
-        occupied = np.flatnonzero(base[..., 3].any(axis=1))
-        top = self.placement.y(float(occupied[0])) - body.reach if len(occupied) else 0.0
-        half = body.half_width + body.reach
-        left, right = int(np.floor(body.neck_x - half)), int(np.ceil(body.neck_x + half))
-        bottom = int(np.ceil(body.still_below))
-        found = Rect(left, int(np.floor(top)), right - left, bottom - int(np.floor(top)))
-        for bank in (pack.manifest.mouth, pack.manifest.eyes):
-            box = self.placement.rect(Rect(bank.box.x, bank.box.y, bank.box.width, bank.box.height))
-            x, y = min(found.x, box.x), min(found.y, box.y)
-            found = Rect(x, y, max(found.right, box.right) - x, max(found.bottom, box.bottom) - y)
-        return found
-
-    def _strips(self) -> list[Rect]:
-        """Cut ``roi`` into strips, each as wide as the person can become there; where nobody can be there is none.
-
-        A strip is as high as fits a processor's second cache with all its buffers.
-        """
-        roi, strips = self.roi, []
-        height = max(32, min(128, STRIP_PIXELS // max(roi.width, 1) & ~15))
-        vertical = int(np.ceil(self.body.reach)) + 2
-        grown = Rect(roi.x - self.margin, roi.y - self.margin, 0, 0)
-        for top in range(roi.y, roi.bottom, height):
-            bottom = min(top + height, roi.bottom)
-            rows = self.head[max(0, top - vertical - grown.y) : bottom + vertical - grown.y, :, 3]
-            columns = np.flatnonzero(rows.any(axis=0))
-            if not len(columns):
-                continue
-            sway = int(np.ceil(self.body.sway(np.array([top, bottom], np.float32)).max())) + 2
-            left, right = grown.x + int(columns[0]) - sway, grown.x + int(columns[-1]) + 1 + sway
-            strip = Rect(left, top, right - left, bottom - top).evened().cut(roi)
-            if not strip.empty:
-                strips.append(strip)
-        return strips
-
-    def _trunk_rect(self) -> Rect:
-        """Rows and columns of the person that breath moves and the head's warp does not draw."""
-        beside = self.person[..., 3].copy()
-        self.roi.of(beside)[:] = 0
-        lift = self.body.lift(np.arange(len(beside), dtype=np.float32))
-        rows = np.flatnonzero(beside.any(axis=1) & (lift > 0))
-        if not len(rows):
-            return Rect(0, 0, 0, 0)
-        # What is lifted shows up to two pixels above the place where it lies.
-        first = max(0, int(rows[0]) - int(np.ceil(self.body.reach * 0.1)) - 2)
-        last = int(rows[-1]) + 1
-        columns = np.flatnonzero(beside[first:last].any(axis=0))
-        found = Rect(int(columns[0]), first, int(columns[-1]) + 1 - int(columns[0]), last - first)
-        return found.evened().cut(Rect(0, 0, self.placement.width, self.placement.height))
-
-    def _patches(self, pack: Pack, base: Plane, head: Rect) -> tuple[Patches, Patches]:
-        manifest = pack.manifest
-        mouth_mask, eyes_mask = pack.picture(manifest.mouth.mask), pack.picture(manifest.eyes.mask)
-        _part(mouth_mask, manifest.mouth, eyes_mask, manifest.eyes)
-        area = Rect(0, 0, head.width, head.height)
-        rects = []
-        for bank, mask in ((manifest.mouth, mouth_mask), (manifest.eyes, eyes_mask)):
-            touched = cv2.boundingRect(mask)
-            box = Rect(bank.box.x + touched[0], bank.box.y + touched[1], touched[2], touched[3])
-            placed = self.placement.rect(box).grown(3)
-            rects.append(Rect(placed.x - head.x, placed.y - head.y, placed.width, placed.height).cut(area))
-        around = [
-            self.placement.canvas_rect(Rect(rect.x + head.x, rect.y + head.y, rect.width, rect.height), _FILTER_MARGIN)
-            for rect in rects
-        ]
-        x, y = min(rect.x for rect in around), min(rect.y for rect in around)
-        face_rect = Rect(x, y, max(r.right for r in around) - x, max(r.bottom for r in around) - y)
-        face = _Face(*_cropped(base, face_rect), self.placement, head)
-        return (
-            Patches(pack, manifest.mouth, mouth_mask, face, rects[0]),
-            Patches(pack, manifest.eyes, eyes_mask, face, rects[1]),
+    def __init__(self, stored: cache.Stored, body: Body) -> None:
+        self._stored, self.body, self.made = stored, body, stored.made
+        self.place: npt.NDArray[np.int64] = stored["place"]
+        self.sheet = Sheet(int(self.place[0]), int(self.place[1]), stored["sheet"])
+        self.tiles: Plane = stored["tiles"]
+        self.fields: Field = stored["fields"]
+        self.reach = int(stored["reach"][0])
+        self.mouth, self.eyes = (
+            Patches(Rect(*map(int, stored[f"{name}_rect"][:4])), stored[name], bool(stored[f"{name}_rect"][4]))
+            for name in ("mouth", "eyes")
         )
+        self.overlap = self.mouth.rect.cut(self.eyes.rect)
+
+    def private_sheet(self) -> Sheet:
+        """The sheet for one session to write its patches into: memory is taken for what is written only."""
+        return Sheet(self.sheet.width, self.sheet.height, self._stored.private("sheet"))
+
+
+def scene(pack: Pack, placement: Placement, stage_bottom: float) -> Scene:
+    """The scene of ``pack`` at ``placement``, made or found.
+
+    ``stage_bottom``: the upright row where the person's place ends: what breath lifts must not lay bare what is below.
+
+    Raises PackError: a picture of the pack is damaged.
+    """
+    name = hashlib.sha256(repr((VERSION, pack.digest, placement, stage_bottom)).encode()).hexdigest()[:40]
+
+    def make() -> Scene:
+        half_width = _Base.width(pack) * placement.scale
+        body = Body.of(pack.manifest.anchors, placement, half_width, stage_bottom)
+        return Scene(cache.stored(name, lambda: _arrays(pack, placement, body)), body)
+
+    return _SCENES.get(name, make)
+
+
+def forget() -> None:
+    """Drop the scenes that this process keeps open; their files stay."""
+    _SCENES.clear()
+
+
+class _Base:
+    """Half widths of packs' heads: decoding the base for that number alone would make every start slower."""
+
+    _kept: Final[cache.Kept[str, float]] = cache.Kept(64)
+
+    @classmethod
+    def width(cls, pack: Pack) -> float:
+        def make() -> float:
+            stored = cache.stored(
+                f"{pack.digest[:40]}-measures",
+                lambda: {"half_width": np.array([_half_width(pack.picture(pack.manifest.base), pack)])},
+            )
+            return float(stored["half_width"][0])
+
+        return cls._kept.get(pack.digest, make)
+
+
+def relief(pack: Pack) -> Relief | None:
+    """The depth that ``pack`` brings along; None: it has none. PackError: the picture is damaged."""
+    depth, manifest = pack.manifest.depth, pack.manifest
+    if depth is None:
+        return None
+    face = manifest.anchors.chin.y - manifest.anchors.crown.y
+    canvas = manifest.canvas.width, manifest.canvas.height
+    return Relief(pack.picture(depth.file), depth.near, depth.far, canvas, face)
+
+
+def nodes(rect: Rect) -> tuple[Field, Field]:
+    """Output coordinates (pixel centres) of the nodes of a rectangle of blocks: two arrays (rows + 1, columns + 1)."""
+    x = (np.arange(rect.width + 1, dtype=np.float32) + rect.x) * BLOCK
+    y = (np.arange(rect.height + 1, dtype=np.float32) + rect.y) * BLOCK
+    at_x, at_y = np.meshgrid(x, y)
+    return at_x, at_y
+
+
+def _arrays(pack: Pack, placement: Placement, body: Body) -> cache.Arrays:
+    whole = Rect(0, 0, -(-placement.width // BLOCK), -(-placement.height // BLOCK))
+    fields = displacement(body, placement, *nodes(whole), relief(pack))
+    # How far a block's points can be displaced: the most of its corners.
+    most = np.einsum("atyx,t->ayx", np.abs(fields), np.array(LIMITS, np.float32))
+    most = np.maximum(np.maximum(most[:, 1:, 1:], most[:, :-1, 1:]), np.maximum(most[:, 1:, :-1], most[:, :-1, :-1]))
+    pad = BEYOND + BLOCK * int(np.ceil(float(most.max()) / BLOCK))
+    area = _pixels(whole).grown(pad)
+    base = premultiplied(pack.picture(pack.manifest.base))
+    picture = yuva(placement.render(*_cropped(base, placement.canvas_rect(area, placement.margin)), area))
+    grid = _inhabited(picture[..., 3], most, whole, pad)
+    kept = _pixels(grid).grown(pad) if not grid.empty else Rect(0, 0, TILE, TILE)
+    inside = Rect(kept.x - area.x, kept.y - area.y, kept.width, kept.height)
+    picture = inside.of(picture) if not grid.empty else np.zeros((TILE, TILE, 4), np.uint8)
+    sheet = Sheet.of_yuva(picture)
+    place = np.array([kept.width, kept.height, kept.x, kept.y, grid.x, grid.y, grid.width, grid.height], np.int64)
+    shown = fields[:, :, grid.y : grid.bottom + 1, grid.x : grid.right + 1]
+    arrays: cache.Arrays = {
+        "place": place,
+        "sheet": sheet.flat,
+        "reach": np.array([int(np.ceil(float(most.max()))) + 1], np.int64),
+        "fields": np.ascontiguousarray(shown.reshape(2, TERMS, -1) * np.float32(UNITS)),
+    }
+    lowest, highest = sheet.planes[1].copy(), sheet.planes[1].copy()
+    banks = _banks(pack)
+    for (name, bank, mask), rect in zip(banks, _rects(banks, placement, kept), strict=True):
+        flat, shapely = _patches(pack, bank, mask, base, placement, kept, sheet, rect)
+        arrays[f"{name}_rect"] = np.array([rect.x, rect.y, rect.width, rect.height, shapely], np.int64)
+        arrays[name] = flat
+        if shapely:
+            pixels = rect.width * rect.height
+            alphas = flat[:, pixels : 2 * pixels].reshape(-1, rect.height, rect.width)
+            np.minimum(rect.of(lowest), alphas.min(axis=0), out=rect.of(lowest))
+            np.maximum(rect.of(highest), alphas.max(axis=0), out=rect.of(highest))
+    arrays["tiles"] = tiles(lowest, highest)
+    return arrays
+
+
+def _pixels(blocks: Rect) -> Rect:
+    return Rect(blocks.x * BLOCK, blocks.y * BLOCK, blocks.width * BLOCK, blocks.height * BLOCK)
+
+
+def _inhabited(alpha: Plane, most: Field, whole: Rect, pad: int) -> Rect:
+    """The rectangle of blocks that the person can be seen in. ``alpha``: of the whole output and ``pad`` around it."""
+    total = cv2.integral((alpha > 0).astype(np.uint8))
+    row, column = np.indices((whole.height, whole.width)) * BLOCK + pad
+    reach_x, reach_y = np.ceil(most).astype(np.int64) + 2
+    left, right = np.maximum(column - reach_x, 0), np.minimum(column + BLOCK + reach_x, alpha.shape[1])
+    top, bottom = np.maximum(row - reach_y, 0), np.minimum(row + BLOCK + reach_y, alpha.shape[0])
+    there = total[bottom, right] - total[top, right] - total[bottom, left] + total[top, left] > 0
+    rows, columns = np.flatnonzero(there.any(axis=1)), np.flatnonzero(there.any(axis=0))
+    if not len(rows):
+        return Rect(0, 0, 0, 0)
+    x, y = int(columns[0]), int(rows[0])
+    return Rect(x, y, int(columns[-1]) + 1 - x, int(rows[-1]) + 1 - y)
+
+
+def tiles(lowest: Plane, highest: Plane) -> Plane:
+    """EMPTY, MIXED or OPAQUE for each tile: what alpha is in the window from there on; flat."""
+    rows, columns = lowest.shape[0] // TILE, lowest.shape[1] // TILE
+    low = lowest.reshape(rows, TILE, columns, TILE).min(axis=(1, 3))
+    high = highest.reshape(rows, TILE, columns, TILE).max(axis=(1, 3))
+    # What lies beyond the sheet is transparent.
+    low = np.pad(low, ((0, WINDOW - 1), (0, WINDOW - 1)))
+    high = np.pad(high, ((0, WINDOW - 1), (0, WINDOW - 1)))
+    low = np.lib.stride_tricks.sliding_window_view(low, (WINDOW, WINDOW)).min(axis=(2, 3))
+    high = np.lib.stride_tricks.sliding_window_view(high, (WINDOW, WINDOW)).max(axis=(2, 3))
+    found = np.where(low == 255, OPAQUE, np.where(high == 0, EMPTY, MIXED))
+    return np.ascontiguousarray(found.reshape(-1), np.uint8)
+
+
+def _banks(pack: Pack) -> tuple[tuple[str, Bank, Plane], tuple[str, Bank, Plane]]:
+    manifest = pack.manifest
+    mouth_mask, eyes_mask = pack.picture(manifest.mouth.mask), pack.picture(manifest.eyes.mask)
+    _part(mouth_mask, manifest.mouth, eyes_mask, manifest.eyes)
+    return ("mouth", manifest.mouth, mouth_mask), ("eyes", manifest.eyes, eyes_mask)
+
+
+def _rects(banks: Sequence[tuple[str, Bank, Plane]], placement: Placement, kept: Rect) -> tuple[Rect, Rect]:
+    """What the patches of mouth and eyes cover of the sheet."""
+    boxes, rects = [], []
+    frame = Rect(BEYOND, BEYOND, max(0, kept.width - 2 * BEYOND), max(0, kept.height - 2 * BEYOND))
+    for _, bank, mask in banks:
+        touched = cv2.boundingRect(mask)
+        boxes.append(Rect(bank.box.x + touched[0], bank.box.y + touched[1], touched[2], touched[3]))
+        placed = placement.rect(boxes[-1]).grown(3)
+        rects.append(Rect(placed.x - kept.x, placed.y - kept.y, placed.width, placed.height).evened().cut(frame))
+    mouth, eyes = rects
+    if boxes[0].cut(boxes[1]).empty and mouth.y < eyes.bottom < mouth.bottom:
+        # They meet only in the pixels that scaling blurs, where both are all but the base: one line parts them.
+        mouth = Rect(mouth.x, eyes.bottom, mouth.width, mouth.bottom - eyes.bottom)
+    return mouth, eyes
+
+
+def _patches(
+    pack: Pack, bank: Bank, mask: Plane, base: Plane, placement: Placement, kept: Rect, sheet: Sheet, rect: Rect
+) -> tuple[npt.NDArray[np.uint8], bool]:
+    """(sheets of all entries for the rectangle ``rect`` of the person's sheet, whether alpha differs)."""
+    if rect.empty:
+        return np.zeros((len(bank.entries), 0), np.uint8), False
+    output = Rect(rect.x + kept.x, rect.y + kept.y, rect.width, rect.height)
+    face, at = _cropped(base, placement.canvas_rect(output, placement.margin))
+    weight = np.asarray(mask / 255, np.float32)
+    place = Rect(bank.box.x - at[0], bank.box.y - at[1], bank.box.width, bank.box.height)
+    seen = place.cut(Rect(0, 0, face.shape[1], face.shape[0]))
+    source = Rect(seen.x - place.x, seen.y - place.y, seen.width, seen.height)
+    share = np.ascontiguousarray(weight[source.y : source.bottom, source.x : source.right])
+    flat = np.empty((len(bank.entries), Sheet.bytes(rect.width, rect.height)), np.uint8)
+    for index, entry in enumerate(bank.entries):
+        patch = premultiplied(pack.picture(entry.file))
+        picture = face.copy()
+        blended = cv2.blendLinear(
+            np.ascontiguousarray(source.of(patch)), np.ascontiguousarray(seen.of(face)), share, 1 - share
+        )
+        seen.of(picture)[:] = blended
+        flat[index] = Sheet.of_yuva(yuva(placement.render(picture, at, output))).flat
+    pixels = rect.width * rect.height
+    own = rect.of(sheet.planes[1]).reshape(-1)
+    return flat, bool((flat[:, pixels : 2 * pixels] != own).any())
 
 
 def _cropped(base: Plane, wanted: Rect) -> tuple[Plane, tuple[int, int]]:
-    """The part of the canvas within ``wanted``, padded with nothing, and its top-left pixel."""
+    """The part of the canvas within ``wanted`` (never nothing), and its top-left pixel."""
     inside = wanted.cut(Rect(0, 0, base.shape[1], base.shape[0]))
+    if inside.empty:
+        return np.zeros((1, 1, *base.shape[2:]), np.uint8), (wanted.x, wanted.y)
     return inside.of(base).copy(), (inside.x, inside.y)
 
 
@@ -269,3 +305,23 @@ def _part(mouth_mask: npt.NDArray[np.uint8], mouth: Bank, eyes_mask: Plane, eyes
     below = Rect(both.x - first.x, both.y - first.y, both.width, both.height).of(mouth_mask)
     above = Rect(both.x - second.x, both.y - second.y, both.width, both.height).of(eyes_mask)
     np.minimum(below, 255 - above, out=below)
+
+
+def placed(
+    views: Views, layout: Layout, human: tuple[float, float, float, float, float] | None
+) -> tuple[Placement, float]:
+    """Where the person lies: the placement, and the upright row of the output where its place ends.
+
+    ``human``: x, y, width, height and rotation (degrees) of its place on the stage; None: the stage. An upright or square
+    place shows the portrait view, a wide one the landscape view.
+
+    Raises VisavisError: the place is too small or too large.
+    """
+    stage = layout.stage or (layout.width, layout.height)
+    x, y, width, height, rotation = human or (0.0, 0.0, float(stage[0]), float(stage[1]), 0.0)
+    if not (width >= 1 and height >= 1 and max(width, height) <= MAX_PLACE):
+        raise VisavisError(f"the person's place is {width:g}x{height:g}: at least 1 and at most {MAX_PLACE} a side")
+    view = views.portrait if height >= width else views.landscape
+    crop = Rect(layout.offset[0], layout.offset[1], layout.width, layout.height)
+    placement = Placement.within(view, (x, y, width, height), float(np.deg2rad(rotation)), crop)
+    return placement, float(y + height - crop.y)

@@ -5,8 +5,8 @@ outline. Turning by a small angle moves a point sideways by depth * sin(angle) (
 about a vertical axis through the head), nodding moves it up or down likewise, tilting turns the picture
 about the neck. All of it fades out from the chin to below the neck, so that shoulders stay where they are.
 
-Displacements are sums of a few fixed fields, each on a coarse grid; a frame costs a small product and
-one enlargement.
+Displacements are sums of a few fixed fields (:func:`displacement`), computed at points 16 pixels apart and linear between
+them; :mod:`visavis.avatar.kernels` samples the picture there. All constants of the movement are in this module.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from visavis.avatar.manifest import Anchors
-from visavis.avatar.planes import Placement, Rect
+from visavis.avatar.planes import Placement
 from visavis.motion.frame import MotionFrame
 
 Field = npt.NDArray[np.float32]
@@ -37,7 +37,6 @@ HEAD_SHARE: Final = 0.45
 STEPS: Final = 8
 """Poses are rounded to this many steps a pixel (of the point that moves most): finer is not seen."""
 BREATH_STEPS: Final = 8
-CELL: Final = 8
 
 Pose = tuple[int, int, int, int, int, int]
 """yaw, pitch, roll, shift x, shift y, breath, in steps. All 0: the picture as it was baked."""
@@ -102,13 +101,6 @@ class Body:
         """The most that any point moves, pixels: the crown, tilted and shifted."""
         return 0.12 * self.face
 
-    def sway(self, y: Field) -> Field:
-        """The most that the outline moves sideways in each row, pixels."""
-        fade = 1 - _smoothstep(y, self.chin - 0.12 * self.face, self.still_below)
-        return np.asarray(
-            fade * ((MAX_SHIFT + 0.015) * self.face + math.sin(MAX_ROLL) * np.abs(self.neck_y - y)), np.float32
-        )
-
     def depth(self, x: Field, y: Field) -> Field:
         """Depth of the head's points before its axis, pixels: a dome with a nose."""
         face = self.face
@@ -163,90 +155,76 @@ class Poser:
         return tuple(value / (reach * step) for value, reach, step in zip(pose, self._reach, steps, strict=True))
 
 
-class HeadWarp:
-    """Sampling maps for one rectangle of the output.
+class Relief:
+    """The depth picture of a pack: how far before the head's axis each point of the canvas stands."""
 
-    ``origin``: the output pixel that is the source picture's top-left one. ``scratch``: two flat float buffers of
-    :meth:`room` elements, which several warps used in turn may share: they then stay in the processor's cache.
+    def __init__(
+        self, grey: npt.NDArray[np.uint8], near: float, far: float, canvas: tuple[int, int], face: float
+    ) -> None:
+        """``grey``: covers the ``canvas`` (width, height); 0 stands for ``near``, 255 for ``far``; ``face``: its height.
+
+        Smoothed by a fiftieth of the face: at a jump of depth the picture would tear.
+        """
+        self._scale = grey.shape[1] / canvas[0], grey.shape[0] / canvas[1]
+        depth = near + (far - near) * grey.astype(np.float32) / 255
+        sigma = max(0.5, 0.02 * face * self._scale[0])
+        smooth = np.asarray(cv2.GaussianBlur(depth, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE), np.float32)
+        # As far as a head can be deep; more would be no head.
+        self._depth = np.clip(smooth, -0.6 * face, 0.8 * face)
+
+    def at(self, x: Field, y: Field) -> Field:
+        """Depth at points of the canvas, canvas pixels; beyond the canvas that of its edge."""
+        across, down = (x * self._scale[0] - 0.5).astype(np.float32), (y * self._scale[1] - 0.5).astype(np.float32)
+        return np.asarray(
+            cv2.remap(self._depth, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.float32
+        )
+
+
+TERMS: Final = 6
+"""A displacement is a sum of six fields, one for each part of a :data:`Pose`, times the sizes of :meth:`Poser.sizes`."""
+LIMITS: Final = (math.sin(MAX_YAW), math.sin(MAX_PITCH), math.sin(MAX_ROLL), MAX_SHIFT, MAX_SHIFT, 1.0)
+"""The largest sizes there are."""
+
+
+def displacement(body: Body, placement: Placement, x: Field, y: Field, relief: Relief | None = None) -> Field:
+    """Where the picture is sampled that is shown at (x, y), as fields to be summed: shape (2, TERMS, *x.shape), pixels.
+
+    The person at the output point ``p`` is the unmoved person at ``p + sum over k of size[k] * field[:, k]``. With hold h and
+    depth z of the point (upright coordinates, see :class:`~visavis.avatar.planes.Placement`), face height f and neck n:
+
+    ======= ============== =================
+    part    across         down
+    ======= ============== =================
+    yaw     -h z
+    pitch                  h z
+    roll    h (y - n_y)    -h (x - n_x)
+    shift x -h f
+    shift y                -h f
+    breath                 BREATH f lift(y)
+    ======= ============== =================
+
+    Sampling goes against the movement. A turned person is displaced in its own, turned, directions.
+
+    Args:
+        body: in upright output pixels.
+        x, y: points of the output (coordinates of pixel centres are whole numbers), any shape.
+        relief: the pack's depth; None: the dome of :meth:`Body.depth`.
     """
-
-    def __init__(self, body: Body, rect: Rect, origin: tuple[int, int], scratch: tuple[Field, Field]) -> None:
-        columns, rows = self._cells(rect)
-        # Centres of the cells, one cell more on each side: the enlargement is then exact for linear ramps inside.
-        x = (np.arange(columns, dtype=np.float32) - 0.5) * CELL - 0.5 + rect.x
-        y = (np.arange(rows, dtype=np.float32) - 0.5) * CELL - 0.5 + rect.y
-        at_x, at_y = np.meshgrid(x, y)
-        hold, depth, face = body.hold(at_x, at_y), body.depth(at_x, at_y), body.face
-        # What each of (identity, sine of yaw, roll, shift x) adds to the column that is sampled, and each of
-        # (identity, sine of pitch, roll, shift y, breath) to the row. Sampling goes against the movement.
-        across = [at_x - origin[0], -hold * depth, hold * (at_y - body.neck_y), -hold * face]
-        down = [at_y - origin[1], hold * depth, -hold * (at_x - body.neck_x), -hold * face, body.breath_lift(at_y)]
-        self._fields_x = np.stack(across).reshape(4, -1).astype(np.float32)
-        self._fields_y = np.stack(down).reshape(5, -1).astype(np.float32)
-        self._coarse_x = np.empty((rows, columns), np.float32)
-        self._coarse_y = np.empty((rows, columns), np.float32)
-        shape = rows * CELL, columns * CELL
-        self._fine_x, self._fine_y = (buffer[: shape[0] * shape[1]].reshape(shape) for buffer in scratch)
-        inside = np.s_[CELL : CELL + rect.height, CELL : CELL + rect.width]
-        self._map_x, self._map_y = self._fine_x[inside], self._fine_y[inside]
-        self._sizes_x, self._sizes_y = np.ones(4, np.float32), np.ones(5, np.float32)
-
-    @staticmethod
-    def _cells(rect: Rect) -> tuple[int, int]:
-        return -(-rect.width // CELL) + 2, -(-rect.height // CELL) + 2
-
-    @classmethod
-    def room(cls, rect: Rect) -> int:
-        """How many elements of scratch ``rect`` needs."""
-        columns, rows = cls._cells(rect)
-        return columns * rows * CELL * CELL
-
-    def maps(self, sizes: tuple[float, ...]) -> tuple[Field, Field]:
-        """Where to sample the source, (columns, rows), for a pose's sizes. Valid until the scratch is used again."""
-        yaw, pitch, roll, shift_x, shift_y, breath = sizes
-        self._sizes_x[1:] = yaw, roll, shift_x
-        self._sizes_y[1:] = pitch, roll, shift_y, breath
-        np.dot(self._sizes_x, self._fields_x, out=self._coarse_x.reshape(-1))
-        np.dot(self._sizes_y, self._fields_y, out=self._coarse_y.reshape(-1))
-        size = self._fine_x.shape[1], self._fine_x.shape[0]
-        cv2.resize(self._coarse_x, size, self._fine_x, interpolation=cv2.INTER_LINEAR)
-        cv2.resize(self._coarse_y, size, self._fine_y, interpolation=cv2.INTER_LINEAR)
-        return self._map_x, self._map_y
-
-
-class RowShift:
-    """Samples the rows of planes at fractional heights: what breath does to the trunk.
-
-    All columns of a row move alike, so two copied rows and two products do what a general warp needs
-    four times as long for.
-    """
-
-    def __init__(self, count: int, height: int, width: int) -> None:
-        """For the first ``count`` rows of contiguous planes of shape (height, width)."""
-        self._rows = np.arange(count, dtype=np.float32)
-        self._last = height - 1
-        self._upper, self._lower = np.empty(count, np.intp), np.empty(count, np.intp)
-        self._upper_share = np.empty((count, 1), np.uint16)
-        self._lower_share = np.empty((count, 1), np.uint16)
-        self._taken = np.empty((count, width), np.uint8)
-        self._sum, self._product = np.empty((count, width), np.uint16), np.empty((count, width), np.uint16)
-
-    def set(self, down: Field) -> None:
-        """Sample each row ``down`` pixels (one value a row, 0 or more) below its place."""
-        whole = np.floor(down)
-        self._upper[:] = np.minimum(self._rows + whole, self._last)
-        self._lower[:] = np.minimum(self._rows + whole + 1, self._last)
-        self._lower_share[:, 0] = np.rint((down - whole) * 256)
-        np.subtract(256, self._lower_share, out=self._upper_share)
-
-    def apply(self, plane: npt.NDArray[np.uint8], out: npt.NDArray[np.uint8]) -> None:
-        """Sample ``plane`` into ``out``, shape (count, width)."""
-        # 255 * 256 and half a step for rounding still fit 16 bits.
-        np.take(plane, self._upper, 0, self._taken, "clip")
-        np.multiply(self._taken, self._upper_share, out=self._sum)
-        np.take(plane, self._lower, 0, self._taken, "clip")
-        np.multiply(self._taken, self._lower_share, out=self._product)
-        np.add(self._sum, self._product, out=self._sum)
-        np.add(self._sum, 128, out=self._sum)
-        np.right_shift(self._sum, 8, out=self._sum)
-        np.copyto(out, self._sum, casting="unsafe")
+    # Pixel centres are whole numbers here; the placement counts from edges.
+    at_x, at_y = placement.upright(x + np.float32(0.5), y + np.float32(0.5))
+    at_x, at_y = at_x - np.float32(0.5), at_y - np.float32(0.5)
+    hold, face = body.hold(at_x, at_y), body.face
+    if relief is None:
+        depth = body.depth(at_x, at_y)
+    else:
+        canvas = (at_x + 0.5 - placement.shift_x) / placement.scale, (at_y + 0.5 - placement.shift_y) / placement.scale
+        depth = relief.at(np.asarray(canvas[0], np.float32), np.asarray(canvas[1], np.float32)) * np.float32(
+            placement.scale
+        )
+    across = np.zeros((TERMS, *x.shape), np.float32)
+    down = np.zeros_like(across)
+    across[0], down[1] = -hold * depth, hold * depth
+    across[2], down[2] = hold * (at_y - body.neck_y), -hold * (at_x - body.neck_x)
+    across[3] = down[4] = -hold * face
+    down[5] = body.breath_lift(at_y)
+    return np.stack(placement.turned(across, down)).astype(np.float32)

@@ -8,10 +8,10 @@ import sys
 from typing import Any
 
 from visavis.avatar.pack import SHIPPED, find
-from visavis.bench import avatar, media, speech
+from visavis.bench import avatar, lips, media, speech
 from visavis.errors import VisavisError
 
-PARTS = ("avatar", "media", "speech", "session")
+PARTS = ("avatar", "lips", "media", "speech", "session")
 
 
 def run(what: str, *, seconds: float, as_json: bool) -> int:
@@ -40,6 +40,8 @@ def _measure(part: str, seconds: float, as_json: bool) -> dict[str, Any]:
             if as_json:
                 return dict(avatar.measure(find("default", (SHIPPED,)), avatar.SIZES, avatar.SPOKEN))
             return dict(avatar.run())
+        case "lips":
+            return asyncio.run(lips.measure())
         case "media":
             return media.measure(seconds)
         case "speech":

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
 from visavis import __version__, log
+from visavis.cli.avatar_import import avatar_import
 from visavis.errors import VisavisError
 from visavis.settings import Settings
 
@@ -269,9 +270,12 @@ def avatar_bake(
     raise typer.Exit(bake_command(character, out, work, samples))
 
 
+avatar_app.command("import")(avatar_import)
+
+
 @app.command()
 def bench(
-    what: Annotated[str, typer.Argument(help="avatar, media, speech, session or all")] = "all",
+    what: Annotated[str, typer.Argument(help="avatar, lips, media, speech, session or all")] = "all",
     seconds: Annotated[
         float, typer.Option(envvar="VISAVIS_BENCH_SECONDS", help="Length of each session measured")
     ] = 20.0,

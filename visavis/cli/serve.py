@@ -18,7 +18,7 @@ import uvicorn
 
 from visavis import log
 from visavis.api.app import create_app
-from visavis.api.catalogue import AvatarEntry, FixedCatalogue
+from visavis.api.catalogue import AvatarEntry, FixedCatalogue, resolution_of
 from visavis.api.owner import any_room, make_room, one_time_link, owner_client
 from visavis.avatar.pack import listing, search_folders
 from visavis.cli.certificate import self_signed
@@ -129,7 +129,10 @@ class _Announcer:
 def catalogue(settings: Settings) -> FixedCatalogue:
     """The voices and avatar packs of this installation; a pack added later is offered after the next start."""
     packs = listing(search_folders(settings.data))
-    avatars = [AvatarEntry(pack["id"], pack["name"], pack["licence"]) for pack in packs]
+    avatars = [
+        AvatarEntry(pack["id"], pack["name"], pack["licence"], resolution=resolution_of(pack["height"]))
+        for pack in packs
+    ]
     return FixedCatalogue(all_voices(), avatars)
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from visavis.contract.base import Answer, Request, ShortId
 from visavis.contract.media_types import (
@@ -17,6 +17,7 @@ from visavis.contract.media_types import (
     ReviewConfig,
     VideoConfig,
     VoiceConfig,
+    check_layers,
 )
 
 
@@ -35,13 +36,16 @@ class RoomSettings(Request):
     client_nums: int | None = Field(None, ge=0, le=1024)
     default_language: HereLanguage | None = None
     background_config: BackgroundConfig | None = None
-    layer_config: list[Layer] | None = Field(None, max_length=100)
+    layer_config: Annotated[list[Layer], AfterValidator(check_layers)] | None = Field(None, max_length=100)
     review_config: ReviewConfig | None = None
     chat_subtitle_config: ChatSubtitleConfig | None = None
     chat_video_type: Literal["COMPUTER", "MOBILE", "HUB"] | None = None
     exit_mute_threshold: int | None = Field(None, ge=0, le=1440, description="seconds; 0: never")
     enable_semantic_action: bool | None = None
     chat_resource_config: list[ChatResourceConfig] | None = Field(None, max_length=100)
+    render_mode: Literal["server", "client"] | None = Field(
+        None, description="ours: who draws the picture, unless the person wants it otherwise"
+    )
 
 
 class CreateRoom(RoomSettings):

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from visavis.contract.base import Answer, Request
 from visavis.contract.errors import ApiError, ErrorCode
-from visavis.contract.media_types import SubtitleAnswer, VideoAnswer, VoiceAnswer
+from visavis.contract.media_types import SubtitleAnswer, Transparency, VideoAnswer, VoiceAnswer
 
 
 class StartJob(Request):
@@ -84,6 +84,20 @@ class JobStarted(Answer):
     chat_access_rest_address: str
     is_transparent: bool
     default_language: str
+
+
+class PictureAnswer(Answer):
+    """How the video is to be shown; ours, for the page. ``key_color``: #RRGGBB."""
+
+    transparency: Transparency
+    key_color: str
+
+
+class PageSession(JobStarted):
+    """Answer of the page's start."""
+
+    picture: PictureAnswer
+    render_mode: str
 
 
 class JobListed(Answer):

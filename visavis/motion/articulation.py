@@ -20,26 +20,29 @@ import numpy as np
 import numpy.typing as npt
 
 from visavis.motion.frame import ARKIT, ARKIT_INDEX
-from visavis.motion.visemes import STRENGTHS, TARGETS, Viseme, visemes_of
+from visavis.motion.visemes import ANTICIPATION, CARRY_OVER, STRENGTHS, TARGETS, Viseme, visemes_of
 
 Shapes = npt.NDArray[np.float32]
 """Blendshapes in the order of ARKIT: shape (52,), 0..1."""
 
 PAUSE: Final = 0.12  # seconds; a shorter silence does not bring the mouth to rest
-ANTICIPATION: Final = 0.07  # width of the flank before a phoneme, seconds (10 % at 106 ms)
-CARRY_OVER: Final = 0.05  # and of the one after it
 _LEAD: Final = 0.02  # the whole mouth runs this much ahead of the sound: sight tolerates early, not late
-_REACH_BEFORE: Final = 3.0 * ANTICIPATION
-_REACH_AFTER: Final = 3.0 * CARRY_OVER
+_REACH_BEFORE: Final = 3.0 * float(ANTICIPATION.max())
+_REACH_AFTER: Final = 3.0 * float(CARRY_OVER.max())
 _HELD_MIN: Final = 0.044  # a lock holds longer than one video frame of 40 ms, so that one always falls into it
 _LOCK_IN: Final = 0.06
 _LOCK_OUT: Final = 0.05
 _EARLY: Final = 0.012
+_KEPT_SHUT: Final = 0.1  # seconds before a closure after silence that lips do not part in
 _HUSH: Final = 0.12
 _LATE: Final = 0.08  # easing when a sentence arrives too late to be anticipated
 _KEEP: Final = 2.0  # seconds of the past that stay samplable
 _REST: Final = np.zeros(len(ARKIT), np.float32)
 _PUCKER: Final = ARKIT_INDEX["mouthPucker"]
+_SMILE: Final = [ARKIT_INDEX["mouthSmileLeft"], ARKIT_INDEX["mouthSmileRight"]]
+_STRETCH: Final = [ARKIT_INDEX["mouthStretchLeft"], ARKIT_INDEX["mouthStretchRight"]]
+_KEPT_ROUND: Final = 0.5  # of the pucker around a lock
+_KEPT_WIDE: Final = 0.6  # of the width around it
 
 
 def smootherstep(x: float) -> float:
@@ -65,11 +68,29 @@ class _Lock:
         return smootherstep(1.0 - (t - self.end) / _LOCK_OUT)
 
 
-def _lock(viseme: Viseme, start: float, end: float) -> _Lock:
-    """Lips shut just before the sound stops and open just before its release: the vowel after it is loud at once."""
+def lock_into(shapes: Shapes, viseme: Viseme, weight: float) -> None:
+    """Draw ``shapes`` to the lock's target by ``weight`` 0..1; what is round or wide stays so a little.
+
+    The lips of "poo" are rounded already while they are closed, those of "pea" are drawn apart. Width is kept as a
+    smile: neither it nor a pucker parts pressed lips, as a funnel or a stretch does.
+    """
+    pucker = np.float32(_KEPT_ROUND * weight) * shapes[_PUCKER]
+    wide = np.float32(_KEPT_WIDE * weight) * (shapes[_SMILE] + np.float32(0.5) * shapes[_STRETCH])
+    shapes += np.float32(weight) * (TARGETS[viseme] - shapes)
+    shapes[_PUCKER] = max(shapes[_PUCKER], pucker)
+    shapes[_SMILE] = np.maximum(shapes[_SMILE], wide)
+
+
+def _lock(viseme: Viseme, start: float, end: float, silence: float) -> _Lock:
+    """Lips shut just before the sound stops and open just before its release: the vowel after it is loud at once.
+
+    After ``silence`` (seconds, before the sound) they were shut, and do not part for what comes after the closure.
+    """
     if end - start < _HELD_MIN:
         start = (start + end - _HELD_MIN) / 2
-    return _Lock(start - _EARLY, max(start - _EARLY + _HELD_MIN, end - 2 * _EARLY), viseme)
+    shut = start - _EARLY
+    opens = max(shut + _HELD_MIN, end - 2 * _EARLY)
+    return _Lock(shut - (_KEPT_SHUT if silence > PAUSE else 0.0), opens, viseme)
 
 
 def _expand(phonemes: Sequence[tuple[str, float, float]], offset: float) -> list[tuple[float, float, Viseme]]:
@@ -146,13 +167,15 @@ class SpeechTrack:
         if segments[0][0] - _REACH_BEFORE < now:  # too late to be anticipated: ease into it instead of jumping
             self._ease = (now, _LATE, shapes)
         self._forget(now - _KEEP)
-        starts, ends, visemes = _close_gaps(segments, self.end)
+        last = self.end
+        starts, ends, visemes = _close_gaps(segments, last)
         self._starts = np.concatenate([self._starts, starts])
         self._ends = np.concatenate([self._ends, ends])
         self._visemes = np.concatenate([self._visemes, np.asarray(visemes, np.intp)])
         for start, end, viseme in segments:
             if viseme in (Viseme.PP, Viseme.FF):
-                self._locks.append(_lock(viseme, start, end))
+                self._locks.append(_lock(viseme, start, end, start - last))
+            last = end
         self._locks.sort(key=lambda lock: lock.end)
 
     def clear(self, t: float) -> None:
@@ -189,20 +212,20 @@ class SpeechTrack:
             return _REST.copy()
         low = int(np.searchsorted(self._ends, t - _REACH_AFTER))
         high = int(np.searchsorted(self._starts, t + _REACH_BEFORE, side="right"))
-        before = np.maximum(self._starts[low:high] - t, 0.0) / ANTICIPATION
-        after = np.maximum(t - self._ends[low:high], 0.0) / CARRY_OVER
-        dominance = np.exp(-(before * before) - after * after).astype(np.float32)
+        before = np.maximum(self._starts[low:high] - t, 0.0).astype(np.float32)[:, None] / ANTICIPATION
+        after = np.maximum(t - self._ends[low:high], 0.0).astype(np.float32)[:, None] / CARRY_OVER
         visemes = self._visemes[low:high]
-        weights = dominance[:, None] * STRENGTHS[visemes]
-        rest = np.float32(self._edge(t)) * STRENGTHS[Viseme.sil]
+        weights = np.exp(-(before * before) - after * after) * STRENGTHS[visemes]
+        rest = self._edge(t) * STRENGTHS[Viseme.sil]
         shapes: Shapes = (weights * TARGETS[visemes]).sum(axis=0) / (weights.sum(axis=0) + rest)
         return shapes
 
-    def _edge(self, t: float) -> float:
-        """Dominance of the silence before the first and after the last phoneme; never quite 0."""
-        into = max(0.0, t - float(self._starts[0])) / CARRY_OVER
-        left = max(0.0, float(self._ends[-1]) - t) / ANTICIPATION
-        return math.exp(-into * into) + math.exp(-left * left) + 1e-6
+    def _edge(self, t: float) -> Shapes:
+        """Dominance of the silence before the first and after the last phoneme, shape (52,); never quite 0."""
+        into = np.float32(max(0.0, t - float(self._starts[0]))) / CARRY_OVER
+        left = np.float32(max(0.0, float(self._ends[-1]) - t)) / ANTICIPATION
+        edge: Shapes = np.exp(-into * into) + np.exp(-left * left) + np.float32(1e-6)
+        return edge
 
     def _apply_locks(self, t: float, shapes: Shapes) -> None:
         weights = {Viseme.FF: 0.0, Viseme.PP: 0.0}
@@ -213,9 +236,7 @@ class SpeechTrack:
             index += 1
         for viseme, weight in weights.items():  # closed lips win where both want the mouth
             if weight > 0.0:
-                pucker = shapes[_PUCKER]  # the lips of "poo" are rounded already while they are closed
-                shapes += np.float32(weight) * (TARGETS[viseme] - shapes)
-                shapes[_PUCKER] = max(shapes[_PUCKER], np.float32(0.35 * weight) * pucker)
+                lock_into(shapes, viseme, weight)
 
     def _forget(self, before: float) -> None:
         count = int(np.searchsorted(self._ends, before))

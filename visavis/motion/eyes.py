@@ -10,6 +10,24 @@ import numpy as np
 from visavis.motion.articulation import smootherstep
 
 
+def shut(x: float) -> float:
+    """How far the lids are shut, 0..1, when the part ``x`` of a blink is over: they close fast and open slowly."""
+    if x <= 0.0 or x >= 1.0:
+        return 0.0
+    if x < 0.32:
+        return smootherstep(x / 0.32)
+    return 1.0 if x < 0.5 else smootherstep((1.0 - x) / 0.5)
+
+
+def saccade(start: tuple[float, float], end: tuple[float, float], age: float) -> tuple[float, float]:
+    """Where the eyes look (degrees) ``age`` seconds after they began to turn from ``start`` to ``end``.
+
+    A saccade lasts 21 ms + 2.2 ms per degree (Bahill, Clark & Stark, "The main sequence", 1975).
+    """
+    done = smootherstep(age / (0.021 + 0.0022 * math.dist(start, end)))
+    return start[0] + done * (end[0] - start[0]), start[1] + done * (end[1] - start[1])
+
+
 class Blinks:
     """Blinks at random moments, on average every four seconds, sometimes two in a row.
 
@@ -31,12 +49,7 @@ class Blinks:
         """How far the lids are closed at ``t``, 0..1. ``pace`` below 1: more often."""
         while t > self._start + self._duration:
             self._schedule(t, pace)
-        x = (t - self._start) / self._duration
-        if x <= 0.0 or x >= 1.0:
-            return 0.0
-        if x < 0.32:
-            return smootherstep(x / 0.32)
-        return 1.0 if x < 0.5 else smootherstep((1.0 - x) / 0.5)
+        return shut((t - self._start) / self._duration)
 
     def postpone(self, start: float) -> None:
         """Let the next blink begin at ``start``."""
@@ -58,19 +71,16 @@ class Blinks:
 
 
 class Gaze:
-    """Where the eyes look: mostly at the camera with tiny shifts, at times elsewhere; in saccades.
-
-    A saccade lasts 21 ms + 2.2 ms per degree (Bahill, Clark & Stark, "The main sequence", 1975).
-    """
+    """Where the eyes look: mostly at the camera with tiny shifts, at times elsewhere; in saccades."""
 
     def __init__(self, rng: np.random.Generator) -> None:
         self._rng = rng
         self._from = (0.0, 0.0)
         self._to = (0.0, 0.0)
         self._start = 0.0
-        self._duration = 0.03
         self._next = rng.uniform(0.3, 1.0)
-        self._side = 1.0
+        self.side = 1.0
+        """To which side one looks who thinks: 1 right, -1 left, as the viewer sees it."""
 
     def value(self, t: float, glances: float, away: bool) -> tuple[float, float]:
         """(yaw, pitch) in degrees at ``t``.
@@ -79,18 +89,25 @@ class Gaze:
         """
         if t >= self._next:
             self._shift(t, glances, away)
-        return self._at(t)
+        return saccade(self._from, self._to, t - self._start)
 
     def react(self, t: float) -> None:
         """Choose anew soon after ``t``: something has changed."""
         self._next = min(self._next, t + self._rng.uniform(0.05, 0.15))
-        self._side = 1.0 if self._rng.random() < 0.5 else -1.0
+        self.side = 1.0 if self._rng.random() < 0.5 else -1.0
+
+    def hold(self, t: float, gaze: tuple[float, float]) -> None:
+        """Look at ``gaze`` (degrees) at ``t``, until something is chosen."""
+        self._from = self._to = gaze
+        self._start = t
+        self._next = t + self._rng.uniform(0.3, 1.0)
 
     def _shift(self, t: float, glances: float, away: bool) -> None:
         rng = self._rng
-        here = self._at(self._next if t - self._next < 0.1 else t)
+        at = self._next if t - self._next < 0.1 else t
+        here = saccade(self._from, self._to, at - self._start)
         if away:
-            there = (self._side * rng.uniform(7.0, 11.0), rng.uniform(4.0, 8.0))
+            there = (self.side * rng.uniform(7.0, 11.0), rng.uniform(4.0, 8.0))
             dwell = rng.uniform(0.8, 1.6)
         elif rng.random() < glances:
             there = (rng.choice((-1.0, 1.0)) * rng.uniform(3.0, 7.0), rng.uniform(-3.0, 2.0))
@@ -98,14 +115,5 @@ class Gaze:
         else:
             there = (rng.normal(0.0, 0.5), rng.normal(0.0, 0.4))
             dwell = rng.uniform(0.6, 2.2)
-        self._from, self._to = here, (float(there[0]), float(there[1]))
-        self._start = self._next if t - self._next < 0.1 else t
-        self._duration = 0.021 + 0.0022 * math.dist(here, self._to)
-        self._next = self._start + dwell
-
-    def _at(self, t: float) -> tuple[float, float]:
-        done = smootherstep((t - self._start) / self._duration)
-        return (
-            self._from[0] + done * (self._to[0] - self._from[0]),
-            self._from[1] + done * (self._to[1] - self._from[1]),
-        )
+        self._from, self._to, self._start = here, (float(there[0]), float(there[1])), at
+        self._next = at + dwell

@@ -132,7 +132,7 @@ _TARGETS: Final[dict[Viseme, dict[str, float]]] = {
         "mouthLowerDown": 0.18,
         "mouthUpperUp": 0.1,
         "mouthStretch": 0.05,
-        "tongueOut": 0.12,
+        "tongueOut": 0.24,
     },
     Viseme.DD: {"jawOpen": 0.09, "mouthLowerDown": 0.16, "mouthUpperUp": 0.08, "mouthStretch": 0.06},
     Viseme.kk: {"jawOpen": 0.12, "mouthLowerDown": 0.14, "mouthUpperUp": 0.06},
@@ -150,7 +150,13 @@ _TARGETS: Final[dict[Viseme, dict[str, float]]] = {
         "mouthLowerDown": 0.22,
         "mouthUpperUp": 0.12,
     },
-    Viseme.nn: {"jawOpen": 0.1, "mouthLowerDown": 0.15, "mouthUpperUp": 0.06, "mouthStretch": 0.04},
+    Viseme.nn: {
+        "jawOpen": 0.1,
+        "mouthLowerDown": 0.15,
+        "mouthUpperUp": 0.06,
+        "mouthStretch": 0.04,
+        "tongueOut": 0.06,
+    },
     Viseme.RR: {"jawOpen": 0.1, "mouthFunnel": 0.22, "mouthPucker": 0.15, "mouthLowerDown": 0.08},
     Viseme.aa: {"jawOpen": 0.32, "mouthLowerDown": 0.26, "mouthUpperUp": 0.14, "mouthStretch": 0.04},
     Viseme.E: {"jawOpen": 0.2, "mouthStretch": 0.16, "mouthLowerDown": 0.24, "mouthUpperUp": 0.12},
@@ -184,23 +190,24 @@ _GROUPS: Final[dict[str, tuple[str, ...]]] = {
     "round": ("mouthFunnel", "mouthPucker"),
     "spread": ("mouthStretchLeft", "mouthStretchRight", "mouthSmileLeft", "mouthSmileRight"),
     "lips": ("mouthLowerDownLeft", "mouthLowerDownRight", "mouthUpperUpLeft", "mouthUpperUpRight"),
+    "tongue": ("tongueOut",),
 }
-_STRENGTH: Final[dict[Viseme, tuple[float, float, float, float]]] = {  # jaw and all else, round, spread, lips
-    Viseme.sil: (0.9, 0.7, 0.7, 0.9),
-    Viseme.PP: (0.5, 0.2, 0.2, 0.5),  # locks close these two, see articulation
-    Viseme.FF: (0.5, 0.2, 0.2, 0.5),
-    Viseme.TH: (0.8, 0.2, 0.3, 0.8),
-    Viseme.DD: (0.8, 0.15, 0.2, 0.5),
-    Viseme.kk: (0.4, 0.1, 0.1, 0.3),
-    Viseme.CH: (0.9, 1.0, 0.7, 0.8),
-    Viseme.SS: (1.0, 0.35, 0.7, 0.9),
-    Viseme.nn: (0.7, 0.15, 0.2, 0.5),
-    Viseme.RR: (0.6, 0.7, 0.5, 0.5),
-    Viseme.aa: (2.0, 0.8, 0.8, 1.4),
-    Viseme.E: (1.5, 0.8, 1.1, 1.2),
-    Viseme.ih: (1.2, 1.0, 1.4, 1.1),
-    Viseme.oh: (1.6, 1.6, 1.3, 1.2),
-    Viseme.ou: (1.2, 1.7, 1.3, 1.2),
+_STRENGTH: Final[dict[Viseme, tuple[float, float, float, float, float]]] = {  # jaw and all else, then the groups
+    Viseme.sil: (0.9, 0.7, 0.7, 0.9, 0.9),
+    Viseme.PP: (0.5, 0.2, 0.2, 0.5, 0.5),  # locks close these two, see articulation
+    Viseme.FF: (0.5, 0.2, 0.2, 0.5, 0.5),
+    Viseme.TH: (0.8, 0.2, 0.3, 0.8, 3.0),  # only the tongue tells a th from a d
+    Viseme.DD: (0.8, 0.15, 0.2, 0.5, 0.6),
+    Viseme.kk: (0.4, 0.1, 0.1, 0.3, 0.4),
+    Viseme.CH: (0.9, 1.0, 0.7, 0.8, 0.6),
+    Viseme.SS: (1.0, 0.35, 0.7, 0.9, 0.8),
+    Viseme.nn: (0.7, 0.15, 0.2, 0.5, 1.2),
+    Viseme.RR: (0.6, 0.7, 0.5, 0.5, 0.5),
+    Viseme.aa: (2.0, 0.8, 0.8, 1.4, 0.6),
+    Viseme.E: (1.5, 0.8, 1.1, 1.2, 0.6),
+    Viseme.ih: (1.2, 1.0, 1.4, 1.1, 0.6),
+    Viseme.oh: (1.6, 1.6, 1.3, 1.2, 0.6),
+    Viseme.ou: (1.2, 1.7, 1.3, 1.2, 0.6),
 }
 
 
@@ -216,3 +223,19 @@ def _strengths() -> npt.NDArray[np.float32]:
 STRENGTHS: Final[npt.NDArray[np.float32]] = _strengths()
 """Shape (15, 52): the amplitude of each viseme's dominance over each shape."""
 STRENGTHS.setflags(write=False)
+
+
+def _widths(table: dict[str, float], rest: float) -> npt.NDArray[np.float32]:
+    widths = np.full(len(ARKIT), rest, np.float32)
+    for group, width in table.items():
+        widths[[ARKIT_INDEX[name] for name in _GROUPS[group]]] = width
+    widths.setflags(write=False)
+    return widths
+
+
+# How far in time a viseme reaches: lips round for an /u/ while the consonants before it still sound, the jaw and the
+# tongue move only when they must.
+ANTICIPATION: Final = _widths({"round": 0.085, "spread": 0.08, "tongue": 0.05}, 0.07)
+"""Shape (52,): width of the flank before a phoneme, seconds (10 % at 1.5 times that)."""
+CARRY_OVER: Final = _widths({"round": 0.06, "tongue": 0.04}, 0.05)
+"""Shape (52,): width of the flank after it, seconds."""

@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import numpy as np
 
-from visavis.avatar.background import Background
-from visavis.avatar.compositor import Compositor, prepare
+from visavis.avatar.compositor import open_renderer, prepare
 from visavis.avatar.pack import find, search_folders
 from visavis.avatar.types import Renderer
 from visavis.dialogue.factory import DialogueFactory
@@ -20,19 +18,25 @@ from visavis.media.h264 import H264Encoder
 from visavis.media.opus import OpusEncoder
 from visavis.motion.director import Director
 from visavis.motion.life import Mode
+from visavis.motion.loops import ASLEEP, IDLE, loop
 from visavis.rtc.broadcast import Broadcaster
 from visavis.rtc.ice import IceServer
 from visavis.rtc.ports import IceConfig
 from visavis.rtc.room import Room, RoomEvents
 from visavis.session.ahead import Ahead
 from visavis.session.conversation import Parts
+from visavis.session.easel import Easel
+from visavis.session.picture import layout
+from visavis.session.replay import LoopShelf, Repeated, Replay
 from visavis.session.services import EmbeddedRecogniser, EmbeddedSynthesiser, STTService, TTSService, load_service
-from visavis.session.spec import JobSpec, VideoSpec
-from visavis.session.stage import Stage, StageListener
+from visavis.session.spec import JobSpec
+from visavis.session.stage import REST_STRIDE, Stage, StageListener
 from visavis.settings import Settings
 from visavis.speech.factory import Speech, create_speech
 from visavis.urlpolicy import UrlPolicy
 
+FPS: Final = 25
+"""Of every session's picture."""
 WARM_SIZES: Final = ((720, 1280),)
 """Pictures prepared before the first job; other sizes cost their first session some tenths of a second."""
 
@@ -45,6 +49,7 @@ class Engines:
     speech: Speech
     dialogues: DialogueFactory
     ahead: Ahead
+    loops: LoopShelf
 
     @classmethod
     async def load(cls, settings: Settings) -> Engines:
@@ -57,12 +62,23 @@ class Engines:
             asyncio.to_thread(lambda: prepare(find("default", search_folders(settings.data)), WARM_SIZES)),
         )
         return cls(
-            settings, speech, dialogues, Ahead(speech.synthesiser, settings.knowledge, enabled=settings.warm_answers)
+            settings,
+            speech,
+            dialogues,
+            Ahead(speech.synthesiser, settings.knowledge, enabled=settings.warm_answers),
+            LoopShelf(
+                settings.data / "loops",
+                {
+                    IDLE: Repeated(loop(IDLE, FPS), FPS),
+                    ASLEEP: Repeated(loop(ASLEEP, FPS), FPS, REST_STRIDE),
+                },
+            ),
         )
 
     async def close(self) -> None:
         """Free what ``load`` took."""
         await self.ahead.stop()
+        self.loops.close()
         self.speech.synthesiser.close()
 
     # --- parts of one session -------------------------------------------------------------------------------------
@@ -72,19 +88,17 @@ class Engines:
         seed = int.from_bytes(hashlib.sha256(spec.job_id.encode()).digest()[:8], "big")
         return Director(np.random.default_rng(seed), Mode.IDLE)
 
-    def picture(self, spec: JobSpec) -> tuple[Renderer, H264Encoder]:
-        """Renderer and encoder (blocking, up to some tenths of a second). Raises VisavisError: no such avatar, bad picture."""
+    def easel(self, spec: JobSpec, outlet: Broadcaster) -> Easel:
+        """What draws and encodes (blocking, up to some tenths of a second). Raises VisavisError: no such avatar, bad picture."""
         video = spec.video
+        renderer = self._renderer(spec)
+        encoder = H264Encoder(renderer.width, renderer.height, video.fps, video.bitrate_kbps)
+        replay = Replay(self.loops, renderer, video.bitrate_kbps, lambda: self._renderer(spec))
+        return Easel(renderer, encoder, outlet, video.fps, replay)
+
+    def _renderer(self, spec: JobSpec) -> Renderer:
         pack = find(spec.avatar_id, search_folders(self.settings.data))
-        image = Path(spec.background.image) if spec.background.image else None
-        background = Background(spec.background.kind, spec.background.color, image)
-        if video.clip_mode == "CROP":
-            renderer = Compositor(
-                pack, video.width, video.height, background, stage=_stage_size(video), offset=(video.dx, video.dy)
-            )
-        else:
-            renderer = Compositor(pack, video.width, video.height, background)
-        return renderer, H264Encoder(video.width, video.height, video.fps, video.bitrate_kbps)
+        return open_renderer(pack, layout(spec))
 
     def room(self, spec: JobSpec, events: RoomEvents) -> Room:
         """The RTC room, empty."""
@@ -92,19 +106,12 @@ class Engines:
         return Room(Broadcaster(), IceConfig.from_settings(self.settings, servers), events)
 
     def stage(
-        self,
-        spec: JobSpec,
-        director: Director,
-        renderer: Renderer,
-        video: H264Encoder,
-        outlet: Broadcaster,
-        listener: StageListener,
+        self, spec: JobSpec, director: Director, easel: Easel, outlet: Broadcaster, listener: StageListener
     ) -> Stage:
         """The stage of one session."""
         return Stage(
             director=director,
-            renderer=renderer,
-            video=video,
+            easel=easel,
             audio=OpusEncoder(),
             outlet=outlet,
             listener=listener,
@@ -128,9 +135,3 @@ class Engines:
         endpoint = Endpoint(**llm.model_dump()) if llm else None
         dialogue = await self.dialogues.create(endpoint, settings.knowledge, settings.dialogue)
         return Parts(self.speech.activity.activity(), recognition, dialogue, synthesis)
-
-
-def _stage_size(video: VideoSpec) -> tuple[int, int]:
-    """The stage that a CROP is cut from: 1080x1920 or 1920x1080, whichever the rectangle fits."""
-    portrait = video.dx + video.width <= 1080 and video.dy + video.height <= 1920
-    return (1080, 1920) if portrait else (1920, 1080)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from visavis.dialogue.actions import action_for
 from visavis.motion.director import Director
 from visavis.motion.life import Mode
 from visavis.session.stage import Stage
@@ -10,8 +11,9 @@ from visavis.session.stage import Stage
 class Face:
     """Sets the director's mode. A voice covers what the face would show without it; sleep covers idling."""
 
-    def __init__(self, director: Director, stage: Stage) -> None:
-        self._director, self._stage = director, stage
+    def __init__(self, director: Director, stage: Stage, *, gestures: bool = False) -> None:
+        """``gestures``: nod, shake, smile or greet, as fits what is said."""
+        self._director, self._stage, self._gestures = director, stage, gestures
         self._mood = Mode.IDLE
         self._asleep = False
 
@@ -40,6 +42,11 @@ class Face:
             self._director.set_mode(Mode.SPEAKING, self._stage.now)
         else:
             self._show()
+
+    def says(self, sentence: str, language: str) -> None:
+        """A sentence begins to sound."""
+        if self._gestures and (gesture := action_for(sentence, language)) is not None:
+            self._director.gesture(gesture, self._stage.now)
 
     def sleep(self, asleep: bool) -> None:
         """Fall asleep, or wake."""

@@ -37,10 +37,10 @@ _log = log.get("replay")
 
 
 class LoopMotion(Protocol):
-    """A periodic motion; frame ``count`` would be frame 0 again."""
+    """A periodic motion; frame ``frames`` would be frame 0 again."""
 
     @property
-    def count(self) -> int: ...
+    def frames(self) -> int: ...
 
     def frame(self, index: int) -> MotionFrame: ...
 
@@ -96,7 +96,7 @@ class LoopShelf:
     ) -> EncodedLoop | None:
         try:
             renderer = another()
-            count = repeated.motion.count // repeated.stride
+            count = repeated.motion.frames // repeated.stride
             fps = round(repeated.fps / repeated.stride)
             shape = LoopShape(renderer.width, renderer.height, fps, count, max(1, round(GOP_S * fps)), bitrate_kbps)
 
@@ -127,8 +127,8 @@ class LoopShelf:
 
 def _digest(repeated: Repeated) -> str:
     """Names the motion's content: a loop that moves otherwise has other files."""
-    digest = hashlib.sha256(f"{repeated.fps} {repeated.stride} {repeated.motion.count}".encode())
-    for index in range(0, repeated.motion.count, repeated.stride):
+    digest = hashlib.sha256(f"{repeated.fps} {repeated.stride} {repeated.motion.frames}".encode())
+    for index in range(0, repeated.motion.frames, repeated.stride):
         frame = repeated.motion.frame(index)
         digest.update(frame.blendshapes.tobytes())
         digest.update(repr((astuple(frame.head), frame.gaze, frame.breath)).encode())

@@ -70,9 +70,9 @@ class Session:
             ),
         )
         self._tell = Announcer(spec, self._room.send)
-        renderer, video = await asyncio.to_thread(self._engines.picture, spec)
-        self._stage = self._engines.stage(spec, director, renderer, video, self._room.broadcaster, self)
-        self._face = Face(director, self._stage)
+        easel = await asyncio.to_thread(self._engines.easel, spec, self._room.broadcaster)
+        self._stage = self._engines.stage(spec, director, easel, self._room.broadcaster, self)
+        self._face = Face(director, self._stage, gestures=spec.semantic_actions)
         self._room.broadcaster.on_keyframe_needed = self._stage.keyframe
         self._room.broadcaster.on_motion_viewer = self._stage.stir
         self._conversation = Conversation(
@@ -366,6 +366,7 @@ class Session:
     def utterance_started(self, utterance: Utterance, pts: float) -> None:
         """A sentence begins to sound."""
         self._conversation.utterance_started(utterance)
+        self._face.says(utterance.text, utterance.language)
         self._tell.sentence(utterance, pts)
 
     def utterance_ended(self, utterance: Utterance, interrupted: bool) -> None:

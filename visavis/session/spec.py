@@ -40,7 +40,10 @@ class VoiceSpec(_Model):
 
 
 class VideoSpec(_Model):
-    """The picture. RESIZE: the stage at width x height. CROP: width x height from (dx, dy) of a stage of 1080x1920 or 1920x1080."""
+    """The picture. RESIZE: the stage at width x height. CROP: width x height from (dx, dy) of a stage of 1080x1920 or 1920x1080.
+
+    ``transparency``: as :data:`visavis.avatar.layout.Transparency`; with "side" the coded picture is twice as wide.
+    """
 
     width: int = 720
     height: int = 1280
@@ -49,15 +52,60 @@ class VideoSpec(_Model):
     dy: int = 0
     fps: int = 25
     bitrate_kbps: int = 2500
+    transparency: Literal["none", "key", "side"] = "none"
+    key: str = "#00B140"
 
 
 class BackgroundSpec(_Model):
     """GRADIENT (the default, when the room says nothing): soft light around ``color``; COLOR: #RRGGBB, flat; IMAGE: ``image``,
-    the path of a picture file that the worker can read."""
+    the path of a picture file that the worker can read. ``rect``: where the picture lies (x, y, width, height, canvas pixels);
+    None: it covers the stage."""
 
     kind: Literal["GRADIENT", "COLOR", "IMAGE"] = "GRADIENT"
     color: str = "#D9E1E8"
     image: str | None = None
+    rect: tuple[int, int, int, int] | None = None
+
+
+class TextStyleSpec(_Model):
+    """How letters look. Sizes in canvas pixels, colours #RRGGBB."""
+
+    font: str | None = None
+    size: float = 48
+    color: str = "#FFFFFF"
+    stroke_color: str = "#000000"
+    stroke: float = 0
+    opacity: float = 1
+
+
+class LayerSpec(_Model):
+    """One layer. Coordinates: pixels of a canvas of 1920x1080 (landscape) or 1080x1920 (portrait), whatever the picture's size.
+
+    HUMAN without a size fills the stage. IMAGE and VIDEO: ``file`` is a path that the worker can read; a size that is missing
+    is the file's own (or keeps its proportions). TEXT: ``text``, wrapped; a missing size reaches to the canvas's edge.
+    ``loops``: how often a video is played, -1: for ever.
+    """
+
+    kind: Literal["HUMAN", "IMAGE", "VIDEO", "TEXT"]
+    x: float = 0
+    y: float = 0
+    width: float | None = None
+    height: float | None = None
+    rotation: float = 0
+    file: str = ""
+    loops: int = -1
+    text: str = ""
+    style: TextStyleSpec = TextStyleSpec()
+
+
+class SubtitleSpec(_Model):
+    """Subtitles burnt into the picture; canvas pixels. ``x``, ``bottom``: the box's lower left corner."""
+
+    x: float
+    bottom: float
+    width: float
+    height: float
+    style: TextStyleSpec = TextStyleSpec(stroke=3)
 
 
 class LlmSpec(_Model):
@@ -105,10 +153,15 @@ class JobSpec(_Model):
     voices: list[VoiceSpec] = Field(default_factory=lambda: [VoiceSpec()])
     video: VideoSpec = VideoSpec()
     background: BackgroundSpec = BackgroundSpec()
+    layers: list[LayerSpec] = Field(
+        default_factory=list, description="bottom to top; without a HUMAN it lies below all"
+    )
+    burned: SubtitleSpec | None = Field(default=None, description="burn subtitles into the picture")
     robot: RobotSpec = RobotSpec()
     language: Literal["en", "zh"] | None = Field(default=None, description="None: detect per turn")
     default_language: Literal["en", "zh"] = "zh"
     subtitles: bool = True
+    semantic_actions: bool = Field(default=False, description="gestures chosen by what is said")
     sleep_after_s: float = Field(default=60.0, description="quiet seconds before the digital human falls asleep")
     sleep_warning_s: float = Field(default=10.0, description="length of FALLING_ASLEEP before that")
     exit_mute_threshold_s: float = Field(default=0.0, description="quiet seconds before the job ends; 0: never")

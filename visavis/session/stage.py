@@ -1,32 +1,26 @@
 """The stage: one clock for sound, motion and picture.
 
-The clock counts samples of sound at 48 kHz. Every 20 ms of it an Opus packet leaves; every frame time a picture is drawn for
-the very sample that leaves with it, and encoded on a thread of its own. What is spoken next waits in one bounded queue;
+The clock counts samples of sound at 48 kHz. Every 20 ms of it an Opus packet leaves; every frame time the easel is given the
+motion of the very sample that leaves with it. What is spoken next waits in one bounded queue;
 :meth:`Stage.clear` empties it at once, and what was sent of each utterance is known to the sample.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from visavis import log
-from visavis.avatar.types import Listener, Renderer
-from visavis.media.h264 import H264Encoder
 from visavis.media.opus import OpusEncoder
-from visavis.media.types import EncodedAudio, EncodedFrame
 from visavis.motion.director import Director
-from visavis.motion.frame import MotionFrame
 from visavis.motion.wire import encode_motion
-from visavis.session.replay import Replay
+from visavis.session.easel import Easel, Outlet
 from visavis.session.script import STAGE_RATE, Utterance
 
 TICK: Final = 960
@@ -45,25 +39,6 @@ REST_STRIDE: Final = 3
 _log = log.get("stage")
 
 
-class Outlet(Protocol):
-    """Where encoded packets go: one outlet serves all viewers."""
-
-    @property
-    def viewers(self) -> int: ...
-
-    @property
-    def picture_viewers(self) -> int: ...
-
-    @property
-    def motion_viewers(self) -> int: ...
-
-    def push_motion(self, message: bytes, position: int) -> None: ...
-
-    def push_video(self, frame: EncodedFrame) -> None: ...
-
-    def push_audio(self, packet: EncodedAudio) -> None: ...
-
-
 class StageListener(Protocol):
     """Who is told what really sounds. Called on the event loop; must not block."""
 
@@ -72,27 +47,6 @@ class StageListener(Protocol):
     def utterance_ended(self, utterance: Utterance, interrupted: bool) -> None: ...
 
     def speaking_changed(self, speaking: bool) -> None: ...
-
-
-@dataclass(slots=True)
-class StageStats:
-    """Counters since the start of the session."""
-
-    frames: int = 0
-    late_frames: int = 0
-    dropped_frames: int = 0
-    replayed_frames: int = 0
-    speaking_frames: int = 0
-    speaking_late_frames: int = 0
-    stalls: int = 0
-    draw_s: float = 0.0
-    encode_s: float = 0.0
-    video_bytes: int = 0
-    failed_frames: int = 0
-
-    def as_dict(self) -> dict[str, float]:
-        """For the heartbeat: counts, and seconds to the millisecond."""
-        return {name: round(value, 3) for name, value in asdict(self).items()}
 
 
 @dataclass(slots=True, eq=False)
@@ -110,28 +64,21 @@ class Stage:
         self,
         *,
         director: Director,
-        renderer: Renderer,
-        video: H264Encoder,
+        easel: Easel,
         audio: OpusEncoder,
         outlet: Outlet,
         listener: StageListener,
         fps: int = 25,
-        replay: Replay | None = None,
     ) -> None:
-        self._replay = replay
-        self._director, self._renderer, self._video, self._audio = director, renderer, video, audio
+        self._director, self._easel, self._audio = director, easel, audio
         self._outlet, self._listener = outlet, listener
         self._frame_samples = STAGE_RATE // fps
-        self._picture = np.zeros((renderer.height * 3 // 2, renderer.width), np.uint8)
-        self._drawer = ThreadPoolExecutor(1, thread_name_prefix="stage")
-        self._drawing: asyncio.Future[EncodedFrame] | None = None
         self._queue: deque[_Piece] = deque()
         self._queued = 0
         self._current: Utterance | None = None
         self._room_in_queue = asyncio.Event()
         self._room_in_queue.set()
         self._stir = asyncio.Event()
-        self._keyframe = True
         self._resting = False
         self._idle_since: tuple[float, int] | None = None
         self._speaking = False
@@ -139,7 +86,7 @@ class Stage:
         self._buffer = np.zeros(TICK, np.int16)
         self.position = 0
         """The stage clock: samples since the stage opened."""
-        self.stats = StageStats()
+        self.stats = easel.stats
 
     @property
     def now(self) -> float:
@@ -152,7 +99,7 @@ class Stage:
 
     def keyframe(self) -> None:
         """The next picture must be decodable by itself (a viewer joined or lost packets)."""
-        self._keyframe = True
+        self._easel.keyframe()
         self._stir.set()
 
     def stir(self) -> None:
@@ -186,8 +133,7 @@ class Stage:
         self._queue.append(_Piece(utterance, pcm, start))
         self._queued += len(pcm)
         utterance.samples += len(pcm)
-        if isinstance(self._renderer, Listener):
-            self._renderer.hear(pcm, STAGE_RATE, start / STAGE_RATE)
+        self._easel.hear(pcm, start)
         if phonemes is None:
             self._director.speak_sound(pcm, STAGE_RATE, start / STAGE_RATE)
         else:
@@ -213,8 +159,7 @@ class Stage:
         self._queued = 0
         self._room_in_queue.set()
         self._director.hush(self.now)
-        if isinstance(self._renderer, Listener):
-            self._renderer.hush(self.now)
+        self._easel.hush(self.position)
         for utterance in cut:
             self._end(utterance, interrupted=True)
         self._settle()
@@ -242,7 +187,7 @@ class Stage:
                     _log.warning("stage stalled", seconds=round(-delay, 3))
                 self._tick()
         finally:
-            self._drawer.shutdown(wait=False, cancel_futures=True)
+            self._easel.close()
 
     def _catch_up(self) -> None:
         """After idling the clock has gone on with real time, as RTP expects of a pause, in whole frames."""
@@ -306,7 +251,7 @@ class Stage:
     def _begin(self, utterance: Utterance) -> None:
         utterance.started = True
         self._current = utterance
-        self._drawer.submit(self._renderer.subtitle, utterance.text)
+        self._easel.subtitle(utterance.text)
         if not self._speaking:
             self._speaking = True
             self._listener.speaking_changed(True)
@@ -324,13 +269,11 @@ class Stage:
         """Tell when the digital human falls silent."""
         if self._speaking and self._current is None and not self._queue:
             self._speaking = False
-            self._drawer.submit(self._renderer.subtitle, None)
+            self._easel.subtitle(None)
             self._listener.speaking_changed(False)
 
-    # --- picture --------------------------------------------------------------------------------------------------
-
     def _draw(self) -> None:
-        """Start drawing the picture of this very moment, unless the one before is still on its way."""
+        """Show this very moment to whoever watches."""
         outlet = self._outlet
         if not outlet.viewers:
             return
@@ -338,61 +281,5 @@ class Stage:
         motion.pts = self.now
         if outlet.motion_viewers:
             outlet.push_motion(encode_motion(motion), self.position)
-        if not outlet.picture_viewers:
-            return
-        if self._drawing is not None:
-            self.stats.dropped_frames += 1
-            self.stats.late_frames += 1
-            if self._speaking:
-                self.stats.speaking_late_frames += 1
-            return
-        force, self._keyframe = self._keyframe, False
-        if self._replay is not None:
-            leaving = self._replay.replaying
-            ready = self._replay.unit(motion, _ticks(self.position), force)
-            if ready is not None:
-                self.stats.frames += 1
-                self.stats.replayed_frames += 1
-                self.stats.video_bytes += len(ready.data)
-                self._outlet.push_video(ready)
-                return
-            force = force or leaving
-        loop = asyncio.get_running_loop()
-        due = loop.time() + self._frame_samples / STAGE_RATE
-        speaking = self._speaking
-        self._drawing = loop.run_in_executor(self._drawer, self._render, motion, self.position, force)
-        self._drawing.add_done_callback(lambda done: self._drawn(done, due, speaking))
-
-    def _render(self, motion: MotionFrame, position: int, force: bool) -> EncodedFrame:
-        began = time.perf_counter()
-        self._renderer.draw(motion, self._picture)
-        drawn = time.perf_counter()
-        frame = self._video.encode(self._picture, _ticks(position), force)
-        self.stats.draw_s += drawn - began
-        self.stats.encode_s += time.perf_counter() - drawn
-        return frame
-
-    def _drawn(self, done: asyncio.Future[EncodedFrame], due: float, speaking: bool) -> None:
-        self._drawing = None
-        if done.cancelled():
-            return
-        error = done.exception()
-        if error is not None:
-            self.stats.failed_frames += 1
-            self._keyframe = True
-            if self.stats.failed_frames.bit_count() == 1:  # the 1st, 2nd, 4th ...: a broken face fails at every frame
-                _log.error("a picture could not be drawn", failed=self.stats.failed_frames, exc_info=error)
-            return
-        late = asyncio.get_running_loop().time() > due
-        self.stats.frames += 1
-        self.stats.late_frames += late
-        self.stats.speaking_frames += speaking
-        self.stats.speaking_late_frames += speaking and late
-        frame = done.result()
-        self.stats.video_bytes += len(frame.data)
-        self._outlet.push_video(frame)
-
-
-def _ticks(position: int) -> int:
-    """Samples of the stage clock (48 kHz) in ticks of the pictures' (90 kHz)."""
-    return position * 15 // 8
+        if outlet.picture_viewers:
+            self._easel.show(motion, self.position, self._speaking)

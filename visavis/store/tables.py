@@ -138,3 +138,34 @@ once_codes = Table(
     Column("expires_at", Double, nullable=False, index=True),
     Column("used_at", Double, nullable=True),
 )
+
+assets = Table(
+    "assets",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("project_id", String(64), ForeignKey("projects.id", ondelete="CASCADE"), nullable=False),
+    Column("name", String(256), nullable=False),
+    Column("kind", String(16), nullable=False, comment="IMAGE, VIDEO"),
+    Column("state", String(16), nullable=False, comment="CREATING, FAILED, UNACTIVED, ACTIVED"),
+    Column("settings", JSON, nullable=False, comment="as accepted"),
+    Column("created_at", Double, nullable=False),
+    Column("updated_at", Double, nullable=False),
+    Index("ix_assets_project", "project_id", "created_at"),
+)
+
+asset_files = Table(
+    "asset_files",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("project_id", String(64), ForeignKey("projects.id", ondelete="CASCADE"), nullable=False),
+    Column("asset_id", String(32), ForeignKey("assets.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("name", String(256), nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("md5", String(24), nullable=False, comment="Base64; empty: not told"),
+    Column("extension", String(8), nullable=False, comment="empty until the content is known"),
+    Column("state", String(16), nullable=False, comment="CREATING, UPLOADED, CREATED, FAILED, CANCELLED"),
+    Column("meta", JSON, nullable=False, comment="width, height"),
+    Column("upload_hash", String(64), nullable=False, comment="SHA-256 of the upload's token; empty: used"),
+    Column("expires_at", Double, nullable=False),
+    Column("created_at", Double, nullable=False),
+)

@@ -7,7 +7,7 @@ import { TIMING } from "./timing.js";
 /** A refused or unanswered request. `status` 0: no answer came. */
 export class ApiError extends Error {
   /**
-   * @param {string} call which call it was: session, token, rooms, ice, offer, candidates, state, stop
+   * @param {string} call which call it was: session, token, rooms, ice, scene, offer, candidates, state, stop
    * @param {number} status
    * @param {string} code error_code of the contract
    * @param {string} message
@@ -131,6 +131,7 @@ export class RoomApi {
   constructor(job) {
     const user = job.rtc_room_info.users.find((each) => each.user_type === "END_USER");
     if (!user) throw new ApiError("session", 502, "", "no END_USER in rtc_room_info", "");
+    this.room = job.rtc_room_info.room_id;
     this.base = `/rtc/v1/rooms/${encodeURIComponent(job.rtc_room_info.room_id)}`;
     this.headers = { Authorization: `Bearer ${user.user_id}:${user.ctime}:${user.signature}` };
   }
@@ -169,6 +170,23 @@ export class RoomApi {
   async leave(pcId) {
     const path = `${this.base}/peers/${encodeURIComponent(pcId)}`;
     await request("leave", path, { method: "DELETE", headers: this.headers, keepalive: true });
+  }
+
+  /** What is needed to draw the picture here. @param {AbortSignal} [signal] @returns {Promise<any>} */
+  async scene(signal) {
+    return (await request("scene", `${this.base}/scene`, { headers: this.headers, signal })).body;
+  }
+
+  /** A picture of the scene. @param {string} href @param {AbortSignal} [signal] @returns {Promise<Blob>} */
+  async picture(href, signal) {
+    const answer = await fetch(href, { headers: this.headers, signal, credentials: "omit" });
+    if (!answer.ok) throw new ApiError("scene", answer.status, "", answer.statusText, answer.headers.get("X-Request-Id") ?? "");
+    return answer.blob();
+  }
+
+  /** For a pack, whose address does not name the room. */
+  get packHeaders() {
+    return { ...this.headers, "X-Rtc-Room": this.room };
   }
 
   /** The show-state answer. @param {AbortSignal} [signal] @returns {Promise<any>} */

@@ -16,11 +16,13 @@ import { Stage } from "./ui/stage.js";
 import { Start } from "./ui/start.js";
 import { Status } from "./ui/status.js";
 import { Transcript } from "./ui/transcript.js";
+import { View } from "./view.js";
 
 /** @typedef {import("./types.js").StartOptions} StartOptions */
 
 apply();
-const session = new Session(/** @type {HTMLVideoElement} */ (byId("video")));
+const view = new View(/** @type {HTMLVideoElement} */ (byId("video")), /** @type {HTMLCanvasElement} */ (byId("drawn")));
+const session = new Session(view);
 const talk = new Conversation();
 
 /** The names of the vendor's events, for integrators; its methods are the page's buttons. */
@@ -41,6 +43,13 @@ class Visavis extends EventTarget {
   get chatState() {
     return talk.chatState;
   }
+  /** Who draws the picture: "server" or "client" (this browser). */
+  get render() {
+    return view.mode;
+  }
+  set render(mode) {
+    details.setRender(mode);
+  }
   /** The RTCPeerConnection of the moment, for tests and statistics. */
   get debug() {
     return session.peer?.pc ?? null;
@@ -59,7 +68,7 @@ new Stage(session, talk);
 const dock = new Dock(session, talk);
 const panel = new Panel();
 const transcript = new Transcript(talk);
-new Details(session, talk, panel);
+const details = new Details(session, talk, panel);
 const message = new Message(act);
 const start = new Start((options) => void begin(options));
 
@@ -141,6 +150,7 @@ listenForKeys(
     w: () => session.wake(),
     c: () => live() && panel.toggle("transcript"),
     d: () => live() && panel.toggle("details"),
+    r: () => live() && details.toggleRender(),
     f: () => document.fullscreenEnabled && toggleFull(),
     "?": () => help.showModal(),
   },

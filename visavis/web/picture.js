@@ -1,5 +1,6 @@
 // @ts-check
-/** Whether the picture really comes, and whether it may be heard. */
+/** Whether the picture really comes, and whether it may be heard; and what of it is transparent. */
+import { Keyed } from "./key.js";
 import { noMediaProblem } from "./problems.js";
 import { firstFrame } from "./rtc.js";
 import { TIMING, pause } from "./timing.js";
@@ -40,4 +41,14 @@ export async function watchPicture(video, pc, signal, ours, tell) {
   if (arrived || !ours() || !problem) return;
   told = true;
   tell("problem", problem);
+}
+
+/**
+ * Show a video as its job's picture wants: with its transparency, where it has any.
+ * @param {HTMLVideoElement} video
+ * @param {import("./key.js").Picture | null} [picture]
+ * @returns {Keyed | null} to be closed; null: the video is shown as it is
+ */
+export function showVideo(video, picture) {
+  return picture && picture.transparency !== "none" ? new Keyed(video, picture) : null;
 }

@@ -1,5 +1,5 @@
 // @ts-check
-/** One connection to the RTC room: sound both ways, the picture, the data channel. */
+/** One connection to the RTC room: sound both ways, the picture or the motion to draw it from, the data channel. */
 import { TIMING } from "./timing.js";
 
 /** The connection could not be made. */
@@ -30,10 +30,11 @@ function preferH264(transceiver) {
 
 /**
  * Resolves with the next picture that is shown.
- * @param {HTMLVideoElement} video
+ * @param {HTMLVideoElement | {first: () => Promise<void>}} video a video, or what is drawn here
  * @returns {Promise<void>}
  */
 export function firstFrame(video) {
+  if (!(video instanceof HTMLVideoElement)) return video.first();
   return new Promise((resolve) => {
     if ("requestVideoFrameCallback" in video) video.requestVideoFrameCallback(() => resolve());
     else /** @type {HTMLMediaElement} */ (video).addEventListener("loadeddata", () => resolve(), { once: true });
@@ -59,17 +60,21 @@ export class Peer extends EventTarget {
    * @param {import("./api.js").RoomApi} api
    * @param {MediaStreamTrack} track
    * @param {RTCConfiguration} configuration
+   * @param {{motion?: boolean}} [wish] motion: frames to draw from, instead of a picture
    */
-  constructor(api, track, configuration) {
+  constructor(api, track, configuration, { motion = false } = {}) {
     super();
     this.api = api;
     this.pc = new RTCPeerConnection({ ...configuration, bundlePolicy: "max-bundle" });
     this.audio = this.pc.addTransceiver(track, { direction: "sendrecv" });
-    preferH264(this.pc.addTransceiver("video", { direction: "recvonly" }));
+    if (!motion) preferH264(this.pc.addTransceiver("video", { direction: "recvonly" }));
     this.channel = this.pc.createDataChannel("chat", { ordered: true });
     this.channel.addEventListener("message", (event) => this.#tell("message", event.data));
     this.channel.addEventListener("open", () => this.#tell("open"));
     this.channel.addEventListener("close", () => this.#lost());
+    // A lost frame is not worth waiting for: the next one comes in 40 ms.
+    this.motion = motion ? this.pc.createDataChannel("motion", { ordered: false, maxRetransmits: 0 }) : null;
+    if (this.motion) this.motion.binaryType = "arraybuffer";
     this.pc.addEventListener("track", (event) => {
       this.stream.addTrack(event.track);
       // Browsers hold sound for some 80 ms: pictures held as long have lips and voice together from the start, not

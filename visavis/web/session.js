@@ -1,20 +1,18 @@
 // @ts-check
 /** One conversation: microphone, job, connection, reconnection, end. The table of its states is in machine.js. */
-import { ApiError, RoomApi, startSession } from "./api.js";
+import { ApiError, RoomApi } from "./api.js";
+import { endOf, newJob } from "./job.js";
 import { allows, next } from "./machine.js";
 import { Voice } from "./media.js";
-import { play, watchPicture } from "./picture.js";
+import { play } from "./picture.js";
 import { isFinal, problemOf } from "./problems.js";
 import { Peer } from "./rtc.js";
 import { clientMessage, clientReady, parse, sendText } from "./rtvi.js";
-import { forgetCode, rememberJob } from "./signin.js";
+import { rememberJob } from "./signin.js";
 import { TIMING, pause } from "./timing.js";
 
 /** @typedef {import("./types.js").Job} Job */
 /** @typedef {import("./types.js").StartOptions} StartOptions */
-
-/** @type {Record<string, string>} the reasons of a job's final states */
-const REASON_OF = { SUCCEED: "NORMAL", CANCELED: "CANCELED", FAILED: "FAILED", DELETING: "NORMAL" };
 
 /**
  * Events: `state`, `message` (RtviMessage), `problem` (Problem | null), `muted`, `attempt` ({n, of}), `asked` (text),
@@ -31,15 +29,18 @@ export class Session extends EventTarget {
   voice = null;
   /** @type {StartOptions} what the last start was given, for another try */
   options = {};
+  /** The connection is made anew because it was wanted. */
+  switching = false;
   #muted = false;
   #run = new AbortController();
   /** @type {RoomApi | null} */
   #api = null;
 
-  /** @param {HTMLVideoElement} video */
-  constructor(video) {
+  /** @param {import("./view.js").View} view */
+  constructor(view) {
     super();
-    this.video = video;
+    this.view = view;
+    view.addEventListener("failed", () => void this.redraw());
     addEventListener("pagehide", () => this.peer?.close({ leave: true }));
   }
 
@@ -75,7 +76,7 @@ export class Session extends EventTarget {
       this.#watchVoice();
       this.setMuted(this.#muted);
       this.#go("micReady");
-      this.job = options.job ?? (await this.#newJob(options, signal));
+      this.job = options.job ?? (await newJob(options, signal));
       this.#api = new RoomApi(this.job);
       rememberJob(this.job);
       this.#go("jobReady");
@@ -85,29 +86,18 @@ export class Session extends EventTarget {
     }
   }
 
-  /** @param {StartOptions} options @param {AbortSignal} signal */
-  async #newJob({ project = "", room = "", code, token }, signal) {
-    try { // Not tied to the signal: a job that was started while the person left must be known, to be stopped.
-      const job = await startSession({ project, room, code, token });
-      if (signal.aborted) void new RoomApi(job).stop().catch(() => undefined);
-      signal.throwIfAborted();
-      return job;
-    } finally {
-      if (code) forgetCode();
-    }
-  }
-
   /** @param {string | null} replaces @param {AbortSignal} signal */
   async #join(replaces, signal) {
     if (!this.#api || !this.voice) throw new Error("no job");
     const iceServers = await this.#api.iceServers(signal);
     const { iceTransportPolicy = "all" } = this.options;
-    const peer = new Peer(this.#api, this.voice.track, { iceServers, iceTransportPolicy });
+    const motion = (await this.view.prepare(this.job, this.#api, signal)) === "client";
+    const peer = new Peer(this.#api, this.voice.track, { iceServers, iceTransportPolicy }, { motion });
     this.peer?.close();
     this.peer = peer;
     peer.addEventListener("open", () => peer.send(clientReady()));
     peer.addEventListener("message", (event) => this.#receive(/** @type {CustomEvent} */ (event).detail));
-    this.video.srcObject = peer.stream;
+    this.view.show(peer, this.job, () => this.voice?.context.outputLatency ?? 0);
     try {
       await peer.connect(replaces, signal);
     } catch (error) {
@@ -121,11 +111,11 @@ export class Session extends EventTarget {
     this.#go("connected");
     void this.#play();
     const ours = () => this.peer === peer && this.state === "live";
-    void watchPicture(this.video, peer.pc, signal, ours, this.#tell);
+    void this.view.watch(peer, signal, ours, this.#tell);
   }
 
   async #play() {
-    if (!(await play(this.video))) this.#tell("problem", { kind: "soundBlocked" });
+    if (!(await play(this.view.video))) this.#tell("problem", { kind: "soundBlocked" });
   }
 
   /** After a gesture: let the sound out. */
@@ -145,6 +135,12 @@ export class Session extends EventTarget {
     if (!message) return;
     this.#tell("message", message);
     if (message.type === "server:jobEnd") this.#end(String(message.data.reason ?? "NORMAL"), "");
+  }
+
+  /** Somebody else is to draw the picture: connect anew for it. */
+  redraw() {
+    this.switching = true;
+    return this.reconnect().finally(() => (this.switching = false));
   }
 
   /**
@@ -178,11 +174,9 @@ export class Session extends EventTarget {
 
   /** Ask the server whether there is still something to come back to. @param {AbortSignal} signal */
   async #isOver(signal) {
-    const state = await /** @type {RoomApi} */ (this.#api).state(signal);
-    const reason = REASON_OF[state?.state];
-    if (!reason) return false;
-    this.#end(state.job_finish_reason || reason, state.error_info?.error_msg ?? "");
-    return true;
+    const end = endOf(await /** @type {RoomApi} */ (this.#api).state(signal));
+    if (end) this.#end(end.reason, end.message);
+    return end !== null;
   }
 
   /** @param {any} error @returns {Promise<import("./types.js").Problem>} */
@@ -206,7 +200,7 @@ export class Session extends EventTarget {
     this.peer = null;
     this.voice?.close();
     this.voice = null;
-    this.video.srcObject = null;
+    this.view.close();
   }
 
   #forget() {

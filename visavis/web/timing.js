@@ -9,6 +9,8 @@ export const TIMING = {
   lost: 2500,
   /** Connected, yet no picture: after this the page says so. */
   noMedia: 5000,
+  /** A graphics card that went away may come back within this time; then the server draws. */
+  drawing: 4000,
   /** Pauses before each attempt to reconnect. */
   backoff: [300, 1000, 2000, 4000, 8000],
   /** From "stop" to the job's end being told; after it the page leaves anyway. */

@@ -9,6 +9,8 @@
  * @property {{app_id: string, room_id: string, users: RtcUser[]}} rtc_room_info
  * @property {SubtitleBox | null} [chat_subtitle_config]
  * @property {{width: number, height: number} | null} [video_config]
+ * @property {"server" | "client"} [render_mode] who draws the picture, unless the person wants it otherwise
+ * @property {{transparency: "none" | "key" | "side", key_color: string}} [picture] how the video is to be shown
  * @property {string} [language]
  * @property {string} [default_language]
  *

@@ -7,12 +7,21 @@ from typing import Any
 
 from visavis.contract.base import rfc3339
 from visavis.contract.errors import ErrorCode
-from visavis.contract.media_types import SubtitleAnswer, VideoAnswer, VoiceAnswer, language_desc
+from visavis.contract.media_types import (
+    KEY_COLOR,
+    SubtitleAnswer,
+    Transparency,
+    VideoAnswer,
+    VoiceAnswer,
+    language_desc,
+)
 from visavis.contract.smart_chat_jobs import (
     ErrorInfo,
     JobListed,
     JobShown,
     JobStarted,
+    PageSession,
+    PictureAnswer,
     RtcRoomInfo,
     RtcUserAnswer,
 )
@@ -60,6 +69,21 @@ def _voices(job: Job) -> list[VoiceAnswer]:
     ]
 
 
+def transparency(job: Job) -> Transparency:
+    """How the job's picture shows what is transparent."""
+    told: Transparency = job.settings.get("transparency", "none")
+    return told
+
+
+def page_session(job: Job, rtc: RtcRoomInfo) -> PageSession:
+    """The answer of the page's start: the start call's, and how the picture is to be shown."""
+    return PageSession(
+        **dict(started(job, rtc)),
+        picture=PictureAnswer(transparency=transparency(job), key_color=KEY_COLOR),
+        render_mode=job.settings.get("render_mode", "server"),
+    )
+
+
 def started(job: Job, rtc: RtcRoomInfo) -> JobStarted:
     """The answer of the start call."""
     settings = job.settings
@@ -75,7 +99,7 @@ def started(job: Job, rtc: RtcRoomInfo) -> JobStarted:
         region=_REGION,
         chat_access_address=settings["chat_access_address"],
         chat_access_rest_address=settings["chat_access_address"],
-        is_transparent=False,
+        is_transparent=transparency(job) != "none",
         default_language=settings["default_language"],
     )
 
@@ -98,7 +122,7 @@ def _listed(job: Job, now: float) -> dict[str, Any]:
         "video_config": VideoAnswer(**settings["video_config"]),
         "voice_config_list": _voices(job),
         "chat_video_type": settings["chat_video_type"],
-        "is_transparent": False,
+        "is_transparent": transparency(job) != "none",
         "default_language": settings["default_language"],
         "client_id": settings["client_id"],
         "is_pool_mode": False,

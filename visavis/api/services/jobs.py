@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from visavis import log
 from visavis.api.metrics import Metrics
-from visavis.api.services import answers, spec
-from visavis.api.services.pictures import PictureRefusedError, Pictures
+from visavis.api.services import answers, scene, spec
+from visavis.api.services.assets import Assets
+from visavis.api.services.pictures import Pictures
 from visavis.contract.base import published, spoken
 from visavis.contract.errors import ApiError, ErrorCode
 from visavis.contract.jobs import IllegalEventError, JobEventType, ending
@@ -18,7 +19,7 @@ from visavis.contract.rooms import ROOM_DEFAULTS
 from visavis.contract.smart_chat_jobs import JobShown, RtcRoomInfo, StartJob, parse_extend_param
 from visavis.dispatch.types import Dispatcher, JobNotRunning, NoCapacity
 from visavis.rtc.ice import ice_servers
-from visavis.session.spec import IceServer, JobSpec, RtcUser
+from visavis.session.spec import IceServer, JobSpec, RtcUser, VideoSpec
 from visavis.settings import Settings
 from visavis.store import identity, robots, rooms
 from visavis.store import jobs as store
@@ -40,6 +41,7 @@ class _Watch:
     """What the server holds of a running job besides its row."""
 
     finished: asyncio.Event
+    spec: JobSpec
     link_timer: asyncio.TimerHandle | None = None
 
     def disarm(self) -> None:
@@ -58,13 +60,14 @@ class JobService:
         database: Database,
         dispatcher: Dispatcher,
         pictures: Pictures,
+        assets: Assets,
         metrics: Metrics,
         clock: Callable[[], float],
     ) -> None:
         self._settings = settings
         self._database = database
         self._dispatcher = dispatcher
-        self._pictures = pictures
+        self._scenes = scene.Scenes(pictures, assets)
         self._metrics = metrics
         self._clock = clock
         self._watches: dict[str, _Watch] = {}
@@ -73,9 +76,18 @@ class JobService:
     # --- start -------------------------------------------------------------------------------------
 
     async def start(
-        self, project_id: str, room_id: str, robot_id: str, body: StartJob, address: str, request_id: str
+        self,
+        project_id: str,
+        room_id: str,
+        robot_id: str,
+        body: StartJob,
+        address: str,
+        request_id: str,
+        side_by_side: bool = False,
     ) -> Job:
         """Place a new job in the room and on a worker.
+
+        ``side_by_side``: a transparent picture is sent with its alpha beside it (else before a key colour).
 
         Raises:
             ApiError: of the room, the robot, extend_param, the concurrency, the capacity.
@@ -85,7 +97,7 @@ class JobService:
             raise ApiError(ErrorCode.ROOM_NOT_FOUND)
         extend = parse_extend_param(body.extend_param)
         robot = await self._robot(room, robot_id)
-        video = spec.video_spec(room)
+        video = spec.video_spec(room, side_by_side)
         subtitle = room.settings.get("chat_subtitle_config") or default_subtitle(video.width, video.height).model_dump()
         default_language = room.settings.get("default_language", ROOM_DEFAULTS["default_language"])
         now = self._clock()
@@ -102,6 +114,8 @@ class JobService:
             settings={
                 "chat_subtitle_config": subtitle,
                 "video_config": {"width": video.width, "height": video.height},
+                "transparency": video.transparency,
+                "render_mode": room.settings.get("render_mode") or "server",
                 "voice_config_list": spec.voices(room),
                 "chat_video_type": room.settings.get("chat_video_type", ROOM_DEFAULTS["chat_video_type"]),
                 "default_language": default_language,
@@ -113,7 +127,7 @@ class JobService:
             created_at=now,
             updated_at=now,
         )
-        job_spec = await self._spec(job, room, robot, request_id)
+        job_spec = await self._spec(job, room, robot, video, request_id)
         await self._place(job)
         await self._dispatch(job, job_spec)
         return job
@@ -128,15 +142,10 @@ class JobService:
             raise ApiError(ErrorCode.ROBOT_NOT_FOUND)
         return robot
 
-    async def _spec(self, job: Job, room: Room, robot: Robot | None, request_id: str) -> JobSpec:
+    async def _spec(self, job: Job, room: Room, robot: Robot | None, video: VideoSpec, request_id: str) -> JobSpec:
         robot_spec = spec.robot_spec(robot)
-        background = room.settings.get("background_config") or {}
-        picture = None
-        if background.get("background_type") == "IMAGE":
-            try:
-                picture = str(await self._pictures.fetch(background["background_config"]))
-            except PictureRefusedError as error:
-                raise ApiError(ErrorCode.START_FAILED, str(error)) from None
+        background, layers = await self._scenes.of(room)
+        burned = spec.subtitle_spec(room)
         inference = next(user for user in job.users if user["user_type"] == "INFERENCE_USER")
         servers = ice_servers(self._settings, inference["user_id"], self._clock())
         return JobSpec(
@@ -148,12 +157,15 @@ class JobService:
             users=[RtcUser.model_validate(user) for user in job.users],
             avatar_id=room.settings.get("model_asset_id") or "default",
             voices=spec.voice_specs(room),
-            video=spec.video_spec(room),
-            background=spec.background_spec(room, picture),
+            video=video,
+            background=background,
+            layers=layers,
+            burned=burned,
             robot=robot_spec,
             language=spec.fixed_language(robot),
             default_language=spoken(job.settings["default_language"]),
-            subtitles=(room.settings.get("video_config") or {}).get("is_subtitle_enable", True),
+            # What is in the picture is not drawn over it once more.
+            subtitles=burned is None and (room.settings.get("video_config") or {}).get("is_subtitle_enable", True),
             sleep_after_s=self._settings.sleep_after_s,
             sleep_warning_s=self._settings.sleep_warning_s,
             exit_mute_threshold_s=float(room.settings.get("exit_mute_threshold", 0)),
@@ -171,7 +183,7 @@ class JobService:
             raise ApiError(ErrorCode.ROOM_NOT_FOUND) from None
 
     async def _dispatch(self, job: Job, job_spec: JobSpec) -> None:
-        self._watch(job)
+        self._watch(job, job_spec)
         refused: ErrorCode | None = ErrorCode.START_FAILED
         try:
             await self._dispatcher.start(job_spec)
@@ -220,6 +232,11 @@ class JobService:
         """The job's RTC room as answers show it."""
         key = await identity.rtc_key(self._database, job.project_id)
         return answers.rtc_room(job, key, self._settings.rtc_token_ttl_s, self._clock(), only_types)
+
+    def spec_of(self, job: Job) -> JobSpec | None:
+        """What the job's worker was told; None: the job is over."""
+        watch = self._watches.get(job.id)
+        return watch.spec if watch else None
 
     async def show(self, job: Job, only_types: tuple[str, ...] = ()) -> JobShown:
         """The answer of the state call."""
@@ -294,9 +311,9 @@ class JobService:
 
     # --- the watch for jobs that nobody links to ------------------------------------------------------
 
-    def _watch(self, job: Job) -> None:
+    def _watch(self, job: Job, job_spec: JobSpec) -> None:
         loop = asyncio.get_running_loop()
-        watch = _Watch(asyncio.Event())
+        watch = _Watch(asyncio.Event(), job_spec)
         watch.link_timer = loop.call_later(self._settings.link_timeout_s, self._link_timed_out, job)
         self._watches[job.id] = watch
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from visavis.api.catalogue import Catalogue, has_avatar, has_voice
+from visavis.api.catalogue import Catalogue, four_k, has_avatar, has_voice
+from visavis.api.services.assets import require
 from visavis.contract.base import rfc3339
 from visavis.contract.errors import ApiError, ErrorCode
-from visavis.contract.media_types import language_desc
+from visavis.contract.media_types import FOUR_K, language_desc
 from visavis.contract.rooms import (
     ROOM_DEFAULTS,
     CreateRoom,
@@ -43,10 +44,33 @@ def _check_assets(body: RoomSettings, catalogue: Catalogue) -> None:
             raise ApiError(ErrorCode.INVALID_PARAMETER, f"voice_asset_id: no voice {voice_id!r} here")
 
 
+def check_size(settings: dict[str, Any], catalogue: Catalogue) -> None:
+    """ApiError: the room's picture is 4K, and its avatar is not made for that."""
+    video, avatar_id = settings.get("video_config") or {}, settings.get("model_asset_id") or ""
+    size = video.get("width"), video.get("height")
+    if size in FOUR_K and video.get("clip_mode") != "CROP" and not four_k(catalogue, avatar_id):
+        raise ApiError(
+            ErrorCode.INVALID_PARAMETER, f"video_config: the avatar {avatar_id or 'default'!r} does not support 4K"
+        )
+
+
+async def _check_uploads(database: Database, project_id: str, body: RoomSettings) -> None:
+    """ApiError: the background or a layer names an asset that the project cannot use."""
+    background = body.background_config
+    if background and background.background_type == "IMAGE" and not background.background_config:
+        asset_id = background.background_asset_id or ""
+        await require(database, project_id, asset_id, "IMAGE", "background_config.background_asset_id")
+    for index, layer in enumerate(body.layer_config or []):
+        if layer.layer_type in ("IMAGE", "VIDEO") and layer.asset_id and not layer.url:
+            await require(database, project_id, layer.asset_id, layer.layer_type, f"layer_config.{index}.asset_id")
+
+
 async def create(database: Database, catalogue: Catalogue, project_id: str, body: CreateRoom, now: float) -> Room:
     """A new room. Raises ApiError: unknown avatar, voice or robot."""
     _check_assets(body, catalogue)
+    await _check_uploads(database, project_id, body)
     columns, settings = _split(body)
+    check_size(settings, catalogue)
     try:
         return await store.create(
             database,
@@ -74,7 +98,10 @@ async def change(
 ) -> Room:
     """The room with the given fields changed. A running job keeps what it was started with."""
     _check_assets(body, catalogue)
+    await _check_uploads(database, project_id, body)
     columns, settings = _split(body)
+    if "video_config" in settings or "model_asset_id" in settings:
+        check_size({**(await get(database, project_id, room_id)).settings, **settings}, catalogue)
     try:
         room = await store.update_room(database, project_id, room_id, columns, settings, now)
     except store.UnknownRobotError:

@@ -7,9 +7,17 @@ from urllib.parse import urlsplit
 
 from visavis.contract.base import SpokenLanguage, spoken
 from visavis.contract.errors import ApiError, ErrorCode
-from visavis.contract.media_types import DEFAULT_SIZE, DEFAULT_VOICE, parse_color
+from visavis.contract.media_types import CANVASES, DEFAULT_SIZE, DEFAULT_VOICE, crop_canvas, parse_color
 from visavis.contract.robots import ASSISTANT, CONFIG_OF, THIRD_PARTY_MODEL, check_llm_url
-from visavis.session.spec import BackgroundSpec, LlmSpec, RobotSpec, VideoSpec, VoiceSpec
+from visavis.session.spec import (
+    BackgroundSpec,
+    LlmSpec,
+    RobotSpec,
+    SubtitleSpec,
+    TextStyleSpec,
+    VideoSpec,
+    VoiceSpec,
+)
 from visavis.store.robots import Robot
 from visavis.store.rooms import Room
 
@@ -17,6 +25,9 @@ _DEFAULT_TAIL_SILENCE_MS = 500
 _DEFAULT_CHAT_ROUNDS = 5
 _MIN_KBPS, _MAX_KBPS = 300, 8000
 _KBPS = {False: 2500, True: 4500}
+_FOUR_K_KBPS = 12000
+_WIDEST_SIDE_BY_SIDE = 2048
+"""Twice as wide: decoders in hardware end at 4096."""
 
 
 def voices(room: Room) -> list[dict[str, Any]]:
@@ -46,11 +57,30 @@ def voice_specs(room: Room) -> list[VoiceSpec]:
     ]
 
 
-def video_spec(room: Room) -> VideoSpec:
-    """The room's picture; 25 fps, whatever frame rate was asked for."""
+def transparent(room: Room) -> bool:
+    """Whether the room asks for a transparent background.
+
+    Rooms have no published field for it. Two ways lead here: ``background_type`` TRANSPARENT (our extension), and the codec
+    QTRLE, which produced videos use for nothing but transparency.
+    """
+    background = room.settings.get("background_config") or {}
+    return (
+        background.get("background_type") == "TRANSPARENT"
+        or (room.settings.get("video_config") or {}).get("codec") == "QTRLE"
+    )
+
+
+def video_spec(room: Room, side_by_side: bool = False) -> VideoSpec:
+    """The room's picture; 25 fps, whatever frame rate was asked for.
+
+    ``side_by_side``: a transparent picture is sent with its alpha beside it, not before a key colour.
+    """
     config = room.settings.get("video_config") or {}
     width, height = config.get("width") or DEFAULT_SIZE[0], config.get("height") or DEFAULT_SIZE[1]
-    bitrate = config.get("bitrate") or _KBPS[width * height > 1280 * 720]
+    pixels = width * height
+    usual = _FOUR_K_KBPS if pixels > 1920 * 1080 else _KBPS[pixels > 1280 * 720]
+    bitrate = min(max(config.get("bitrate") or usual, _MIN_KBPS), max(_MAX_KBPS, usual))
+    side = side_by_side and width <= _WIDEST_SIDE_BY_SIDE
     crop = config.get("clip_mode") == "CROP"
     return VideoSpec(
         width=width,
@@ -58,18 +88,68 @@ def video_spec(room: Room) -> VideoSpec:
         clip_mode="CROP" if crop else "RESIZE",
         dx=(config.get("dx") or 0) if crop else 0,
         dy=(config.get("dy") or 0) if crop else 0,
-        bitrate_kbps=min(max(bitrate, _MIN_KBPS), _MAX_KBPS),
+        bitrate_kbps=bitrate,
+        transparency="none" if not transparent(room) else "side" if side else "key",
+    )
+
+
+def canvas(video: VideoSpec) -> tuple[int, int]:
+    """What layers and subtitles are measured on: (1080, 1920) or (1920, 1080)."""
+    if video.clip_mode == "CROP" and (found := crop_canvas(video.width, video.height, video.dx, video.dy)):
+        return found
+    return CANVASES[1] if video.width > video.height else CANVASES[0]
+
+
+def subtitle_spec(room: Room) -> SubtitleSpec | None:
+    """Subtitles to be burnt in: where the room's video_config has both is_subtitle_enable and subtitle_config.
+
+    ``chat_subtitle_config`` is for clients that draw subtitles themselves.
+    """
+    video = room.settings.get("video_config") or {}
+    config = video.get("subtitle_config")
+    if not video.get("is_subtitle_enable") or config is None:
+        return None
+    width, height = canvas(video_spec(room))
+    size = config.get("font_size") or 48
+    # As published: the box is 80 % as wide as the canvas unless told, and (dx, dy) is its lower left corner.
+    box_width, box_height = config.get("w") or round(0.8 * width), config.get("h") or round(3.9 * size)
+    x, bottom = config.get("dx"), config.get("dy")
+    stroke = config.get("stroke_thickness")
+    return SubtitleSpec(
+        x=(width - box_width) / 2 if x is None else x,
+        bottom=round(0.94 * height) if bottom is None else bottom,
+        width=max(1, box_width),
+        height=max(1, box_height),
+        style=TextStyleSpec(
+            font=config.get("font_name") or None,
+            size=size,
+            color=parse_color(config.get("font_color") or "#FFFFFF"),
+            stroke_color=parse_color(config.get("stroke_color") or "#000000"),
+            stroke=3 if stroke is None else stroke,
+            opacity=1 if config.get("opacity") is None else config["opacity"],
+        ),
     )
 
 
 def background_spec(room: Room, picture: str | None) -> BackgroundSpec:
     """``picture``: path of the fetched background, where the room has one."""
     config = room.settings.get("background_config")
-    if not config:
+    if not config or config["background_type"] == "TRANSPARENT":
         return BackgroundSpec()
     if config["background_type"] == "IMAGE":
-        return BackgroundSpec(kind="IMAGE", image=picture)
+        return BackgroundSpec(kind="IMAGE", image=picture, rect=_background_rect(room, config))
     return BackgroundSpec(kind="COLOR", color=parse_color(config["background_color_config"]))
+
+
+def _background_rect(room: Room, config: dict[str, Any]) -> tuple[int, int, int, int] | None:
+    """Where the picture lies. None: it covers the stage, also where what was told does not."""
+    box = config.get("background_image_config") or {}
+    width, height = box.get("width"), box.get("height")
+    if not width or not height:
+        return None
+    x, y = box.get("dx", 0), box.get("dy", 0)
+    across, down = canvas(video_spec(room))
+    return (x, y, width, height) if x + width >= across and y + height >= down else None
 
 
 def robot_spec(robot: Robot | None) -> RobotSpec:

@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from visavis.avatar.manifest import Anchors, Bank, BankEntry, Manifest, Point, Views
-from visavis.avatar.studio import banks, pictures
+from visavis.avatar.manifest import Anchors, Bank, BankEntry, Depth, Manifest, Point, Views
+from visavis.avatar.studio import banks, pictures, relief
 from visavis.avatar.studio.character import Character, box, load
 from visavis.avatar.studio.darkroom import Darkroom, Progress, Shot
 from visavis.avatar.studio.pictures import Image, Rectangle
 
 _FEATHER = 34
-_BASE_SAMPLES = 5  # the base's samples: so many times the patches'
+_BASE_SAMPLES = 6  # the base's samples: so many times the patches'
 
 
 @dataclass(slots=True)
@@ -88,8 +88,10 @@ def bake_pack(
         pictures.paste(base, patches[0], boxes[bank], mask)
         patches = [patches[0], *(pictures.steady(patch, patches[0]) for patch in patches[1:])]
         baked[bank] = _Baked(boxes[bank], part, patches, mask)
-    manifest = _manifest(character, layout, baked)
-    _write(out, manifest, base, baked)
+    scale = character.canvas.height / character.camera["frame_height"]
+    grey, near, far = relief.picture(*room.depth(relief.SIDE), scale)
+    manifest = _manifest(character, layout, baked, Depth(file="depth.png", near=near, far=far))
+    _write(out, manifest, base, baked, grey)
     sheet = out.with_name(f"{out.stem}-contact.png") if out.parent == work_dir else work_dir / f"{out.stem}-contact.png"
     _sheet(sheet, baked)
     progress(len(shots), len(shots), "packed")
@@ -104,7 +106,7 @@ def _bank(name: str, baked: _Baked) -> Bank:
     )
 
 
-def _manifest(character: Character, layout: dict[str, Any], baked: dict[str, _Baked]) -> Manifest:
+def _manifest(character: Character, layout: dict[str, Any], baked: dict[str, _Baked], depth: Depth) -> Manifest:
     anchors = {name: Point(x=round(x, 1), y=round(y, 1)) for name, (x, y) in layout["anchors"].items()}
     return Manifest(
         id=character.id,
@@ -117,16 +119,18 @@ def _manifest(character: Character, layout: dict[str, Any], baked: dict[str, _Ba
         views=Views(portrait=box(character.views.portrait), landscape=box(character.views.landscape)),
         mouth=_bank("mouth", baked["mouth"]),
         eyes=_bank("eyes", baked["eyes"]),
+        depth=depth,
     )
 
 
-def _write(out: Path, manifest: Manifest, base: Image, baked: dict[str, _Baked]) -> None:
+def _write(out: Path, manifest: Manifest, base: Image, baked: dict[str, _Baked], depth: Image) -> None:
     """Write the pack whole or not at all; the same pictures give the same bytes."""
     out.parent.mkdir(parents=True, exist_ok=True)
     part = out.with_name(f".{out.name}.{os.getpid()}.part")
     files: dict[str, bytes] = {
         "manifest.json": json.dumps(manifest.model_dump(), indent=1).encode(),
         "base.png": pictures.encode(base, ".png"),
+        "depth.png": pictures.encode(depth, ".png"),
     }
     for name, bank in baked.items():
         files[f"{name}/mask.png"] = pictures.encode(bank.mask, ".png")

@@ -6,10 +6,11 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from visavis.avatar.manifest import Box, Size, Weight
 from visavis.avatar.studio.environment import StudioError
+from visavis.avatar.studio.styles import STYLES
 from visavis.motion.frame import ARKIT_INDEX
 
 CHARACTERS = Path(__file__).parent / "characters"
@@ -39,7 +40,7 @@ class Character(BaseModel):
     shape: dict[str, float]
     rest: dict[str, Weight]
     gain: dict[str, float] = {}
-    teeth: dict[str, float]
+    teeth: dict[str, Any]
     skin: dict[str, Any]
     eyes: dict[str, Any]
     hair: dict[str, Any]
@@ -55,6 +56,18 @@ class Character(BaseModel):
         if unknown:
             raise ValueError(f"not ARKit blendshapes: {', '.join(unknown)}")
         return value
+
+    @field_validator("hair", "clothes")
+    @classmethod
+    def _styled(cls, value: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        known = STYLES[str(info.field_name)]
+        if value.get("style") not in known:
+            raise ValueError(f"style is one of {', '.join(known)}")
+        return value
+
+    def styles(self) -> dict[str, str]:
+        """The styles of hair and clothes."""
+        return {"hair": str(self.hair["style"]), "clothes": str(self.clothes["style"])}
 
     def scene(self) -> dict[str, Any]:
         """What pictures depend on."""

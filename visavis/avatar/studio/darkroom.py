@@ -11,9 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from visavis.avatar.studio import environment
 from visavis.avatar.studio.character import Character
 from visavis.avatar.studio.environment import StudioError
+from visavis.avatar.studio.styles import STYLES
 
 Progress = Callable[[int, int, str], None]
 Rectangle = tuple[int, int, int, int]
@@ -43,11 +47,17 @@ class Darkroom:
     def key(self, **inputs: object) -> str:
         """A name for what is made from the character, the scene scripts and ``inputs``."""
         digest = hashlib.sha256()
-        for script in sorted(_SCRIPTS.glob("*.py")):
+        for script in self._scripts():
             digest.update(script.read_bytes())
         what = {"character": self.character.scene(), "lock": _lock_digest(), **inputs}
         digest.update(json.dumps(what, sort_keys=True).encode())
         return digest.hexdigest()[:24]
+
+    def _scripts(self) -> list[Path]:
+        """The scene scripts that this character uses: a new hairdo for one does not make the others stale."""
+        used = {STYLES[part][style] for part, style in self.character.styles().items()}
+        others = {name for styles in STYLES.values() for name in styles.values()} - used
+        return [path for path in sorted(_SCRIPTS.glob("*.py")) if path.stem not in others]
 
     def _path(self, shot: Shot) -> Path:
         return self.work_dir / f"{self.key(weights=shot.weights, samples=shot.samples, box=shot.box)}.png"
@@ -64,6 +74,15 @@ class Darkroom:
         layout: dict[str, Any] = json.loads(path.read_text())
         return layout
 
+    def depth(self, side: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
+        """Metres towards the viewer before the head's turning axis, in ``side`` rows; and where there is anybody."""
+        path = self.work_dir / f"{self.key(depth=side)}.npz"
+        if not path.is_file():
+            for _ in self._work([{"do": "depth", "side": side, "out": str(path)}]):
+                pass
+        with np.load(path) as found:
+            return np.asarray(found["depth"], np.float32), np.asarray(found["known"], np.bool_)
+
     def take(self, shots: Sequence[Shot], progress: Progress) -> list[Path]:
         """The pictures of ``shots``, in order; what was taken before is not taken again."""
         paths = [self._path(shot) for shot in shots]
@@ -74,11 +93,14 @@ class Darkroom:
                 {"do": "render", "id": s.id, "out": str(p), "weights": s.weights, "samples": s.samples, "box": s.box}
                 for s, p in missing
             ]
+            left = Estimate([_work_of(shot, self.character) for shot, _ in missing])
             for message in self._work(steps):
                 if message["event"] == "rendered":
                     count += 1
                     self.seconds[message["id"]] = message["seconds"]
-                    progress(count, total, f"{message['id']} ({message['seconds']} s)")
+                    progress(
+                        count, total, f"{message['id']} ({message['seconds']} s), {left.after(message['seconds'])}"
+                    )
         return paths
 
     def _work(self, steps: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -105,6 +127,29 @@ class Darkroom:
         if code:
             tail = "\n".join(log.read_text(errors="replace").strip().splitlines()[-5:])
             raise StudioError(f"the bake environment failed ({code}):\n{tail}")
+
+
+def _work_of(shot: Shot, character: Character) -> float:
+    """Roughly what a picture costs: its samples, and a part that is the same for each."""
+    width, height = shot.box[2:] if shot.box else (character.canvas.width, character.canvas.height)
+    return 2e5 + width * height * shot.samples
+
+
+class Estimate:
+    """Time left, from what the pictures so far took (the later ones count more: the load of the machine changes)."""
+
+    def __init__(self, work: Sequence[float]) -> None:
+        self._work = list(work)
+        self._done = 0
+        self._rate: float | None = None
+
+    def after(self, seconds: float) -> str:
+        """To be called after each picture, in their order: "about 12 min left"."""
+        rate = seconds / self._work[self._done]
+        self._done += 1
+        self._rate = rate if self._rate is None else 0.8 * self._rate + 0.2 * rate
+        left = self._rate * sum(self._work[self._done :])
+        return f"about {left / 60:.0f} min left" if left >= 90 else f"about {left:.0f} s left"
 
 
 def _lock_digest() -> str:

@@ -2,6 +2,7 @@
 /** Where the last answer's time went, and how the connection fares. */
 import { mediaReport } from "../diagnose.js";
 import { has, onLanguage, t } from "../i18n.js";
+import { canDraw } from "../render/gl.js";
 import { byId, fillList, make } from "./dom.js";
 
 const EVERY_MS = 1000;
@@ -9,6 +10,8 @@ const EVERY_MS = 1000;
 export class Details {
   #latency = byId("latency");
   #select = /** @type {HTMLSelectElement} */ (byId("speech-language"));
+  #lastDrawn = { drawn: 0, at: 0 };
+  #render = /** @type {HTMLSelectElement} */ (byId("render-mode"));
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
 
@@ -22,12 +25,39 @@ export class Details {
     this.talk = talk;
     this.panel = panel;
     this.#select.addEventListener("change", () => session.speak(/** @type {any} */ (this.#select.value)));
+    this.#render.addEventListener("change", () => this.setRender(/** @type {any} */ (this.#render.value)));
+    session.view.addEventListener("mode", () => this.#showRender());
     talk.addEventListener("language", () => this.#showLanguage());
     talk.addEventListener("latency", () => this.#showLatency());
     byId("panel").addEventListener("pagechange", () => void this.#measure());
     session.addEventListener("state", () => void this.#measure());
-    onLanguage(() => this.#showLatency());
+    onLanguage(() => {
+      this.#showLatency();
+      this.#showRender();
+    });
     this.#showLatency();
+    this.#showRender();
+  }
+
+  /** Who is to draw the picture from now on. @param {import("../render/choice.js").Mode} mode */
+  setRender(mode) {
+    const { view } = this.session;
+    view.choose(mode === "client" && canDraw() ? "client" : "server");
+    this.#showRender(mode);
+    void this.session.redraw();
+  }
+
+  toggleRender() {
+    this.setRender(this.session.view.mode === "server" ? "client" : "server");
+  }
+
+  /** @param {string} [wanted] */
+  #showRender(wanted) {
+    const { view } = this.session;
+    const able = canDraw();
+    this.#render.value = wanted ?? view.mode;
+    /** @type {HTMLOptionElement} */ (this.#render.querySelector("[value=client]")).disabled = !able;
+    byId("render-note").textContent = t(!able ? "details.renderUnable" : view.reason ? "details.renderFell" : "details.renderNote");
   }
 
   #showLanguage() {
@@ -57,6 +87,21 @@ export class Details {
     this.#latency.replaceChildren(make("p", { class: "total" }, t("details.total", { s: total.toFixed(2) })), list);
   }
 
+  /** What is drawn here: the picture's size and pace, and what one picture takes. */
+  #drawnHere() {
+    const { view } = this.session;
+    if (view.mode !== "client") return null;
+    const { drawn, ms } = view.drawing.stats;
+    const now = performance.now();
+    const pace = this.#lastDrawn.at ? ((drawn - this.#lastDrawn.drawn) * 1000) / (now - this.#lastDrawn.at) : 0;
+    this.#lastDrawn = { drawn, at: now };
+    const { width, height } = view.canvas;
+    return {
+      picture: `${width}×${height}, ${Math.max(0, Math.round(pace))} fps`,
+      coding: t("details.motion", { ms: (ms / Math.max(1, drawn)).toFixed(1) }),
+    };
+  }
+
   /** Measures only while somebody looks. */
   async #measure() {
     clearTimeout(this.#timer);
@@ -65,9 +110,10 @@ export class Details {
     const media = await mediaReport(pc);
     /** @param {number | null} seconds */
     const ms = (seconds) => (seconds === null ? "–" : `${Math.round(seconds * 1000)} ms`);
+    const drawn = this.#drawnHere();
     fillList(byId("figures"), [
-      [t("details.picture"), `${media.width}×${media.height}, ${Math.round(media.fps)} fps`],
-      [t("details.codec"), media.codec],
+      [t("details.picture"), drawn?.picture ?? `${media.width}×${media.height}, ${Math.round(media.fps)} fps`],
+      [t("details.codec"), drawn?.coding ?? media.codec],
       [t("details.rtt"), ms(media.rtt)],
       [t("details.buffer"), ms(media.buffer)],
       [t("details.lost"), String(media.lost)],

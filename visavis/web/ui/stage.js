@@ -10,6 +10,7 @@ const AMBIENT_MS = 4000;
 export class Stage {
   #stage = byId("stage");
   #video = /** @type {HTMLVideoElement} */ (byId("video"));
+  #drawn = /** @type {HTMLCanvasElement} */ (byId("drawn"));
   #ambient = /** @type {HTMLCanvasElement} */ (byId("ambient"));
   #subtitle = byId("subtitle");
   #words = /** @type {HTMLElement} */ (this.#subtitle.firstElementChild);
@@ -39,14 +40,17 @@ export class Stage {
     observer.observe(this.#stage);
     observer.observe(this.#foot);
     this.#video.addEventListener("resize", () => this.#layout());
+    session.view.addEventListener("mode", () => {
+      if (session.view.mode === "client") delete this.#stage.dataset.transparent;
+      this.#layout();
+    });
+    session.view.addEventListener("frame", () => this.#tint());
     onLanguage(() => this.#flow());
   }
 
   /** The picture's size: as received, or as the job says before the first picture. */
   #picture() {
-    const { videoWidth, videoHeight } = this.#video;
-    if (videoWidth) return { width: videoWidth, height: videoHeight };
-    return this.session.job?.video_config ?? { width: 720, height: 1280 };
+    return this.session.view.size(this.session.job) ?? { width: 720, height: 1280 };
   }
 
   #layout() {
@@ -56,6 +60,8 @@ export class Stage {
     const rect = fitPicture(stage, picture);
     this.#fills = rect.fills;
     place(this.#video, rect);
+    place(this.#drawn, rect);
+    if (this.session.view.mode === "client") this.session.view.drawing.resize(rect.width * devicePixelRatio, rect.height * devicePixelRatio);
     const canvas = canvasOf(picture);
     const box = this.session.job?.chat_subtitle_config ?? defaultBox(canvas);
     const floor = this.#foot.offsetTop;
@@ -113,13 +119,18 @@ export class Stage {
 
   /** The picture's own colours, far out of focus, beside a picture that does not fill the stage. */
   #surround() {
-    if (this.session.state !== "live") return;
-    const now = performance.now();
-    if (!this.#fills && now - this.#painted > AMBIENT_MS && this.#video.videoWidth) {
-      this.#painted = now;
-      paintEdges(this.#video, this.#ambient);
-    }
+    if (this.session.state !== "live" || this.session.view.mode === "client") return;
+    this.#tint();
     if ("requestVideoFrameCallback" in this.#video) this.#video.requestVideoFrameCallback(() => this.#surround());
+  }
+
+  /** Called while the picture can be read: a canvas only lends it in the task that drew it. */
+  #tint() {
+    const now = performance.now();
+    const source = this.session.view.source(this.session.job);
+    if (this.#fills || now - this.#painted <= AMBIENT_MS || !source) return;
+    this.#painted = now;
+    paintEdges(source, this.#ambient);
   }
 }
 
@@ -134,11 +145,11 @@ function place(element, rect) {
 /**
  * Carry the colours of the picture's edges outwards, so that it seems to go on beside itself. Made tiny first: growing
  * again is the blur, and costs next to nothing.
- * @param {HTMLVideoElement} video
+ * @param {HTMLVideoElement | HTMLCanvasElement} video
  * @param {HTMLCanvasElement} canvas
  */
 function paintEdges(video, canvas) {
-  const { videoWidth: width, videoHeight: height } = video;
+  const [width, height] = video instanceof HTMLVideoElement ? [video.videoWidth, video.videoHeight] : [video.width, video.height];
   const upright = video.clientHeight >= (video.parentElement?.clientHeight ?? 0); // bars beside it, else above and below
   const tiny = document.createElement("canvas");
   tiny.width = upright ? 2 : 10;

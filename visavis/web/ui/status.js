@@ -10,6 +10,7 @@ import { byId } from "./dom.js";
  * @returns {string} the key of the state's words
  */
 export function stateKey(session, talk) {
+  if (session.state === "reconnecting" && session.switching) return "switching";
   if (session.state !== "live") return session.state;
   if (talk.chatState === CHAT.CLOSING) return "closing";
   if (talk.chatState === CHAT.ASLEEP) return "asleep";

@@ -1,172 +1,144 @@
 # mypy: ignore-errors
 # Runs in the bake environment only, where numpy is older and bpy has no types.
-"""Hair on the head, brows and lashes, grown as curves."""
+"""A soft parted bob, grown as curves: it falls from the part over the ears to the collar, in locks with loose ends."""
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
-import bpy
 import numpy as np
-from mathutils import Vector
-from mathutils.bvhtree import BVHTree
 from scipy.spatial import cKDTree
 
-from visavis.avatar.studio.blender.body import Human, vertex_normals
-from visavis.avatar.studio.blender.nodes import Shader, curves_object, move_curves
+from visavis.avatar.studio.blender.body import Human
+from visavis.avatar.studio.blender.nodes import curves_object
+from visavis.avatar.studio.blender.scalp import Scalp, axis, strand_material, unit
 
-# The hairline: least height over the eyes for each depth y (front to back).
-_ALONG = np.linspace(0, 1, 6)
-LINE_Y = (-0.135, -0.112, -0.095, -0.078, -0.062, -0.046, -0.03, -0.005, 0.05, 0.12)
-LINE_Z = (0.2, 0.060, 0.049, 0.038, 0.022, 0.004, -0.008, -0.034, -0.068, -0.075)
-
-
-def _material(name: str, melanin: float, redness: float, rough: float, random: float) -> object:
-    material = bpy.data.materials.new(name)
-    material.use_nodes = True
-    tree = material.node_tree
-    tree.nodes.clear()
-    out = tree.nodes.new("ShaderNodeOutputMaterial")
-    shader = tree.nodes.new("ShaderNodeBsdfHairPrincipled")
-    shader.parametrization = "MELANIN"
-    for socket, value in (
-        ("Melanin", melanin), ("Melanin Redness", redness), ("Roughness", rough), ("Radial Roughness", 0.5),
-        ("Random Color", random), ("Random Roughness", 0.2),
-    ):  # fmt: skip
-        shader.inputs[socket].default_value = value
-    tree.links.new(shader.outputs[0], out.inputs[0])
-    return material
-
-
-class Scalp:
-    """Where hair grows."""
-
-    def __init__(self, human: Human, forward: float) -> None:
-        self.human = human
-        self.line_y = np.array(LINE_Y) - forward
-        vertices = human.vertices
-        skin = np.where(human.groups == "body")[0]
-        centres = human.centres
-        triangles = []
-        for index in skin[centres[skin, 2] > 0.3]:
-            face = human.faces[index]
-            triangles.append([face[0], face[1], face[2]])
-            if len(face) > 3:
-                triangles.append([face[0], face[2], face[3]])
-        self.triangles = np.array(triangles)
-        self.normals = vertex_normals(vertices, [human.faces[i] for i in skin])
-        self.ear = self._ears(skin)
-        self.top = float(vertices[human.group_vertices("body")][:, 2].max())
-        eye = human.eye_left[2]
-        above = vertices[human.group_vertices("body")]
-        self.centre = np.array([0, above[above[:, 2] > eye][:, 1].mean(), eye + 0.02])
-
-    def _ears(self, skin: np.ndarray) -> np.ndarray:
-        image = bpy.data.images.load(str(self.human.data / "mpfb2" / "textures" / "mpfb_ears.jpg"))
-        width, height = image.size
-        pixels = np.array(image.pixels[:], np.float32).reshape(height, width, 4)[:, :, 0]
-        out = np.zeros(len(self.human.vertices), bool)
-        for index in skin:
-            for vertex, corner in zip(self.human.faces[index], self.human.face_uv[index], strict=True):
-                u, v = self.human.uv[corner]
-                out[vertex] |= pixels[min(height - 1, int(v * height)), min(width - 1, int(u * width))] > 0.3
-        return out
-
-    def height_over_line(self, points: np.ndarray) -> np.ndarray:
-        return points[:, 2] - self.human.eye_left[2] - np.interp(points[:, 1], self.line_y, LINE_Z)
-
-    def cover(self) -> np.ndarray:
-        """For each vertex of the human, 0..1: how much the scalp is tinted so that no bare skin shows under hair."""
-        points = self.human.vertices
-        inside = np.clip((self.height_over_line(points) - 0.001) / 0.008, 0, 1)
-        outwards = ((points - self.centre) * self.normals).sum(1) > 0
-        return inside * outwards * ~self.ear * (points[:, 2] > self.human.eye_left[2] - 0.09)
-
-    def sample(self, count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Points on the skin, their normals, and how much of an ear they are."""
-        vertices, chosen = self.human.vertices, self.triangles
-        a, b, c = (vertices[chosen[:, i]] for i in range(3))
-        area = np.linalg.norm(np.cross(b - a, c - a), axis=1)
-        pick = chosen[rng.choice(len(chosen), count, p=area / area.sum())]
-        u = rng.random((count, 2))
-        over = u.sum(1) > 1
-        u[over] = 1 - u[over]
-        weight = np.stack([1 - u.sum(1), u[:, 0], u[:, 1]], 1)
-        normal = (self.normals[pick] * weight[:, :, None]).sum(1)
-        points = (vertices[pick] * weight[:, :, None]).sum(1)
-        return points, _unit(normal), (self.ear[pick] * weight).sum(1)
-
-
-def _unit(v: np.ndarray) -> np.ndarray:
-    return v / np.maximum(np.linalg.norm(v, axis=1, keepdims=True), 1e-9)
-
-
-def _axis(count: int, x: object = 0.0, y: object = 0.0, z: object = 0.0) -> np.ndarray:
-    return np.stack([np.broadcast_to(np.asarray(value, float), (count,)) for value in (x, y, z)], 1)
+_STEPS = 40
 
 
 def grow(human: Human, scalp: Scalp, clothes: list[tuple[np.ndarray, np.ndarray]], look: dict[str, Any]) -> object:
-    """A parted bob: strands run from the part sideways, over the ears, down, and turn in at the tips."""
+    """Strands run from the part sideways, over the ears and down; those of a lock come together towards its end."""
     rng = np.random.default_rng(look["seed"])
-    eye = human.eye_left[2]
-    roots, normals, ear = scalp.sample(400_000, rng)
-    wave = 0.004 * np.sin(roots[:, 0] * 160 + 3 * np.sin(roots[:, 1] * 90)) + rng.normal(0, 0.0022, len(roots))
-    keep = (scalp.height_over_line(roots) > wave) & (ear < 0.05) & (roots[:, 2] > eye - 0.09)
-    keep &= ((roots - scalp.centre) * normals).sum(1) > 0
-    roots, normals = roots[keep], normals[keep]
-    order = rng.permutation(len(roots))[: look["strands"]]
-    roots, normals = roots[order], normals[order]
-    count, part, steps = len(roots), look["part"], 44
+    roots, normals = _roots(scalp, look, rng)
     solid, solid_normal, _ = scalp.sample(260_000, rng)
     solid = np.concatenate([solid, *[points for points, _ in clothes]])
     solid_normal = np.concatenate([solid_normal, *[normal for _, normal in clothes]])
-    tree = cKDTree(solid)
-    side = np.where(roots[:, 0] >= part, 1.0, -1.0)
-    clumps = rng.choice(count, look["clumps"])
-    clump = cKDTree(roots[clumps]).query(roots)[1]
-    noise = rng.normal(0, 1, (len(clumps), 3))[clump]
-    layer = rng.random(count) ** 1.4
+    layer = rng.random(len(roots)) ** 1.4
+    # The part runs from the forehead to the crown; behind it the hair falls to both sides alike.
+    part = look["part"] * np.clip((0.03 - roots[:, 1]) / 0.06, 0, 1)
+    side = np.where(roots[:, 0] >= part + 0.0012 * np.sin(roots[:, 1] * 700), 1.0, -1.0)
+    paths = _fallen(human, look, rng, (roots, normals, side, layer), (cKDTree(solid), solid, solid_normal))
+    paths = _locks(paths, side, look, rng)
+    paths = _cut(paths, _ends(paths, look, layer, rng))
+    for step in range(3, _STEPS):
+        paths[:, step] = _off_face(paths[:, step], side, layer, look)
+    t = np.linspace(0, 1, _STEPS)
+    taper = np.interp(t, (0, 0.5, 0.8, 1), (1, 1, 0.72, 0.18))
+    radius = look["radius"] * rng.uniform(0.75, 1.15, len(paths))[:, None] * taper
+    material = strand_material("hair", look["melanin"], look["redness"], look["rough"], look["random"])
+    _baby_hairs(human, scalp, look, rng, material)
+    return curves_object("hair", paths, radius, material)
+
+
+def _roots(scalp: Scalp, look: dict[str, Any], rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Where strands begin: thinner towards the hairline, whose course is uneven."""
+    roots, normals, ear = scalp.sample(400_000, rng)
+    wave = 0.0035 * np.sin(roots[:, 0] * 160 + 3 * np.sin(roots[:, 1] * 90)) + 0.002 * np.sin(roots[:, 0] * 410 + 1)
+    over = scalp.height_over_line(roots) - wave
+    thin = np.where(roots[:, 1] < -0.03, 0.010, 0.002)
+    keep = rng.random(len(roots)) < np.clip(over / thin, 0, 1) ** 0.8
+    keep &= (ear < 0.05) & (roots[:, 2] > scalp.human.eye_left[2] - 0.09)
+    keep &= ((roots - scalp.centre) * normals).sum(1) > 0
+    roots, normals = roots[keep], normals[keep]
+    order = rng.permutation(len(roots))[: look["strands"]]
+    return roots[order], normals[order]
+
+
+def _fallen(human, look, rng, strands, solid) -> np.ndarray:
+    """The strands' ways (count, steps, 3): first along the head, then down, kept out of skin and clothes."""
+    tree, points, point_normals = solid
+    roots, normals, side, layer = strands
+    eye, count, part = human.eye_left[2], len(roots), look["part"]
+    groups = rng.choice(count, look["clumps"])
+    noise = rng.normal(0, 1, (len(groups), 3))[cKDTree(roots[groups]).query(roots)[1]]
     front = np.clip((-0.045 - roots[:, 1]) / 0.05, 0, 1)
     crown = np.clip((roots[:, 2] - eye - 0.06) / 0.05, 0, 1)
-    direction = _axis(count, side * 0.8, 0.22 + look["sweep_back"] * front, -0.05)
+    # What grows low at the nape hangs straight down and fills the space beside the neck.
+    nape = np.clip((roots[:, 1] - 0.0) / 0.03, 0, 1) * np.clip((eye - 0.01 - roots[:, 2]) / 0.03, 0, 1)
+    direction = axis(count, side * (0.8 - 0.6 * nape), 0.22 + look["sweep_back"] * front, -0.05)
     direction += noise * 0.07 + rng.normal(0, 0.035, (count, 3))
     direction -= normals * (direction * normals).sum(1, keepdims=True)
-    direction = _unit(_unit(direction) + normals * (0.10 + look["volume"] * crown)[:, None])
-    over_part = np.clip(1.2 - np.abs(roots[:, 0] - part) / 0.07, 0, 1)
-    length = roots[:, 2] - look["end"] + 0.05 * np.clip((roots[:, 2] - eye - 0.03) / 0.07, 0, 1) * over_part
-    length = np.clip(length + 0.03, 0.03, 0.4)
-    centre_line = _axis(count, 0, look["centre_y"], 0)
+    direction = unit(unit(direction) + normals * (0.10 + look["volume"] * crown)[:, None])
+    length = roots[:, 2] - look["end"]
+    length += (
+        0.05 * np.clip((roots[:, 2] - eye - 0.03) / 0.07, 0, 1) * np.clip(1.2 - np.abs(roots[:, 0] - part) / 0.07, 0, 1)
+    )
+    length = np.clip(length + 0.035, 0.03, 0.4)
+    centre_line = axis(count, 0, look["centre_y"], 0)
     position = roots.copy()
     path = [position.copy()]
-    for step in range(1, steps):
-        t = (step - 1) / (steps - 1)
-        fall = 0.13 + 0.30 * min(1.0, t * 2.4)
-        direction = direction * (1 - fall) + np.array([0, 0, -1.0]) * fall + noise * 0.018
-        if t > 0.25:
-            direction[:, 0] += side * 0.06 * math.sin(t * 9)
-        tip = max(0.0, (t - 0.62) / 0.38)
+    for step in range(1, _STEPS):
+        t = (step - 1) / (_STEPS - 1)
+        fall = 0.14 + 0.31 * min(1.0, t * 2.4)
+        direction = direction * (1 - fall) + np.array([0, 0, -1.0]) * fall + noise * 0.012
         inwards = centre_line - position
         inwards[:, 2] = 0
-        direction = _unit(direction + _unit(inwards) * look["tuck"] * tip)
-        moved = position + direction * length[:, None] / (steps - 1)
+        tip = np.clip((t - look["tuck_from"]) / 0.35, 0, 1)
+        direction = unit(direction + unit(inwards) * look["tuck"] * tip)
+        moved = position + direction * length[:, None] / (_STEPS - 1)
         distance, near = tree.query(moved, distance_upper_bound=0.05)
         touching = np.isfinite(distance)
         near[~touching] = 0
-        depth = ((moved - solid[near]) * solid_normal[near]).sum(1)
+        depth = ((moved - points[near]) * point_normals[near]).sum(1)
         gap = (0.002 + look["thickness"] * layer) * np.clip(t * 4, 0.12, 1)
         gap += 0.003 * (moved[:, 2] > eye + 0.03) * np.clip(t * 6, 0, 1)
         push = np.where(touching, np.clip(gap - depth, 0, 0.02), 0)
-        moved += solid_normal[near] * push[:, None]
-        moved = _shape(moved, side, layer, t, look, eye)
-        direction = _unit(moved - position)
+        moved += point_normals[near] * push[:, None]
+        moved = _off_face(moved, side, layer, look) if t > 0.08 else moved
+        moved = _in_outline(moved, layer, look)
+        direction = unit(moved - position)
         position = moved
         path.append(position.copy())
-    tips = look["end"] + 0.008 * layer + 0.0015 * noise[:, 0] + rng.normal(0, 0.0016, count)
-    strands = _cut(np.stack(path, 1), tips)
-    radius = look["radius"] * np.concatenate([np.ones(steps - 14), np.linspace(1, 0.45, 14)])
-    material = _material("hair", look["melanin"], look["redness"], look["rough"], look["random"])
-    return curves_object("hair", strands, radius, material)
+    return np.stack(path, 1)
+
+
+def _locks(paths: np.ndarray, side: np.ndarray, look: dict[str, Any], rng: np.random.Generator) -> np.ndarray:
+    """Gather strands into locks (broad, then fine), let the locks wave, and let single hairs fly."""
+    count, steps = paths.shape[:2]
+    t = np.linspace(0, 1, steps)
+    # Neighbours half-way down and on the same side of the part belong together.
+    middle = paths[:, steps // 2]
+    for groups, pull, begin in ((look["locks"], look["lock_pull"], 0.12), (look["locks"] * 11, 0.62, 0.05)):
+        chosen = rng.choice(count, int(groups), replace=False)
+        place = np.column_stack([middle * [1, 1, 0.35], side * 0.5, 0.25 * paths[:, 0, 1]])
+        lead = chosen[cKDTree(place[chosen]).query(place)[1]]
+        strength = pull * rng.uniform(0.45, 1.15, count)[:, None] * np.clip((t - begin) / 0.6, 0, 1) ** 1.2
+        paths = paths + np.clip(strength, 0, 0.93)[:, :, None] * (paths[lead] - paths)
+        middle = paths[:, steps // 2]
+    out = middle * [1, 1, 0]
+    out = unit(out - [0, look["centre_y"], 0])
+    along = np.concatenate([np.zeros((count, 1)), np.cumsum(np.linalg.norm(np.diff(paths, axis=1), axis=2), 1)], 1)
+    # Neighbours wave together: the phase comes from the place.
+    phase = 2.1 * np.sin(middle[:, 0] * 95 + 1.3) + 2.4 * np.sin(middle[:, 1] * 80) + rng.normal(0, 0.25, count)
+    wave = np.sin(along / look["wave_length"] * 2 * np.pi + phase[:, None]) * np.clip((t - 0.22) / 0.5, 0, 1)
+    paths = paths + (wave * look["wave"])[:, :, None] * out[:, None]
+    tangent = np.stack([-out[:, 1], out[:, 0], np.zeros(count)], 1)
+    sway = np.sin(along / look["wave_length"] * 1.7 * np.pi + 1.7 * phase[:, None]) * np.clip((t - 0.3) / 0.5, 0, 1)
+    paths = paths + (sway * look["wave"] * 0.8)[:, :, None] * tangent[:, None]
+    # Fine unrest for all, and a few fly-aways.
+    loose = np.where(rng.random(count) < look["flyaway"], rng.uniform(1.5, 5.0, count), rng.uniform(0.2, 0.9, count))
+    drift = np.cumsum(rng.normal(0, 1, (count, steps, 3)), 1) / np.sqrt(steps)
+    drift -= drift[:, :1]
+    return paths + drift * (0.0011 * loose[:, None, None]) * np.clip(t / 0.5, 0, 1)[None, :, None]
+
+
+def _ends(paths: np.ndarray, look: dict[str, Any], layer: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The height at which each strand ends: longer in front, uneven from lock to lock and from hair to hair."""
+    place = paths[:, -1]
+    front = np.clip((0.01 - place[:, 1]) / 0.10, 0, 1)
+    lock = 0.006 * np.sin(place[:, 0] * 210 + 4 * np.sin(place[:, 1] * 130))
+    uneven = rng.normal(0, 0.004, len(paths)) + 0.020 * rng.random(len(paths)) ** 3
+    return look["end"] - look["longer_front"] * front + 0.010 * layer + lock + uneven
 
 
 def _cut(path: np.ndarray, end: np.ndarray) -> np.ndarray:
@@ -179,119 +151,51 @@ def _cut(path: np.ndarray, end: np.ndarray) -> np.ndarray:
     upper, lower = path[row, after - 1], path[row, after]
     part = (upper[:, 2] - end) / np.maximum(upper[:, 2] - lower[:, 2], 1e-6)
     place = upper + (lower - upper) * np.clip(part, 0, 1)[:, None]
-    gone = crossed[:, None] & (np.arange(path.shape[1])[None] >= after[:, None])
-    return np.where(gone[:, :, None], place[:, None], path)
+    # Spread all points over what is left, so that every strand tapers to its own end.
+    last = np.where(crossed, after - 1 + np.clip(part, 0, 1), path.shape[1] - 1.0)
+    at = np.linspace(0, 1, path.shape[1])[None] * last[:, None]
+    low = np.minimum(at.astype(int), path.shape[1] - 2)
+    out = path[row[:, None], low] + (path[row[:, None], low + 1] - path[row[:, None], low]) * (at - low)[:, :, None]
+    out[crossed, -1] = place[crossed]
+    return out
 
 
-def _shape(points: np.ndarray, side: np.ndarray, layer: np.ndarray, t: float, look: dict[str, Any], eye: float):
-    """Keep strands off the face, and inside the outline of the cut."""
+def _off_face(points: np.ndarray, side: np.ndarray, layer: np.ndarray, look: dict[str, Any]) -> np.ndarray:
+    """Keep strands off the face."""
     inner = np.interp(points[:, 2], look["face_z"], look["face_x"]) - 0.004 + 0.010 * layer
-    near = (points[:, 1] < -0.055) & (points[:, 2] < look["face_z"][-1]) & (t > 0.08)
-    off_face = near & (np.abs(points[:, 0]) < inner)
-    points[:, 0] = np.where(
-        off_face, side * (np.abs(points[:, 0]) + np.minimum(inner - np.abs(points[:, 0]), 0.006)), points[:, 0]
-    )
-    outer = np.interp(points[:, 2], look["outline_z"], look["outline_x"]) + 0.006 * layer - 0.006
-    outer -= 0.008 * np.clip((points[:, 1] + 0.012) / 0.03, 0, 1)
-    excess = np.maximum(np.abs(points[:, 0]) - outer, 0)
-    points[:, 0] -= np.sign(points[:, 0]) * excess * 0.85
+    near = (points[:, 1] < -0.055) & (points[:, 2] < look["face_z"][-1]) & (np.abs(points[:, 0]) < inner)
+    moved = side * (np.abs(points[:, 0]) + np.minimum(inner - np.abs(points[:, 0]), 0.006))
+    points[:, 0] = np.where(near, moved, points[:, 0])
     return points
 
 
-def _skin_tree(human: Human) -> BVHTree:
-    faces = [list(map(int, human.faces[i])) for i in np.where(human.groups == "body")[0]]
-    return BVHTree.FromPolygons([Vector(v) for v in human.vertices], faces)
+def _in_outline(points: np.ndarray, layer: np.ndarray, look: dict[str, Any]) -> np.ndarray:
+    outer = np.interp(points[:, 2], look["outline_z"], look["outline_x"]) + 0.008 * layer - 0.008
+    outer -= 0.008 * np.clip((points[:, 1] + 0.012) / 0.03, 0, 1)
+    excess = np.maximum(np.abs(points[:, 0]) - outer, 0)
+    points[:, 0] -= np.sign(points[:, 0]) * excess * 0.7
+    return points
 
 
-class Brows:
-    """Brow hairs, which follow the skin beneath them."""
-
-    def __init__(self, human: Human, look: dict[str, Any]) -> None:
-        rng = np.random.default_rng(look["seed"] + 1)
-        tree, eye = _skin_tree(human), human.eye_left
-        strands = []
-        for side in (1, -1):
-            for _ in range(look["count"]):
-                t, across = rng.random(), rng.normal(0, 0.55)
-                x = eye[0] - 0.0150 + t * look["length"]
-                rise = math.sin(min(1.0, t / 0.68) * math.pi / 2) * look["arch"]
-                rise -= look["fall"] * max(0, t - 0.62) / 0.38
-                half = look["width"] * (1 - 0.72 * t) * (0.55 + min(0.45, t * 3))
-                z = eye[2] + look["height"] + rise + np.clip(across, -1, 1) * half
-                hit = tree.ray_cast(Vector((side * x, -1, z)), Vector((0, 1, 0)))
-                if not hit[0]:
-                    continue
-                root, normal = np.array(hit[0]), np.array(hit[1])
-                normal = normal if normal[1] < 0 else -normal
-                lean = math.radians(62 - 58 * min(1, t * 1.6) + rng.normal(0, 8)) - (0.42 if across > 0 else -0.10) * t
-                along = np.array([side * math.cos(lean), 0, math.sin(lean)])
-                size = 0.0058 * (1 - 0.28 * t) * rng.uniform(0.6, 1.1)
-                lifts = [normal * (0.0005 * math.sin(u * 2.6) + 0.0001) - [0, 0, 0.001 * u * u] for u in _ALONG]
-                strands.append([root + along * size * u + lift for u, lift in zip(_ALONG, lifts, strict=True)])
-        self.strands = np.array(strands)
-        self.human = human
-        body = human.group_vertices("body")
-        distance, near = cKDTree(human.vertices[body]).query(self.strands[:, 0], k=4)
-        self.near = body[near]
-        weight = 1 / np.maximum(distance, 1e-5)
-        self.weight = (weight / weight.sum(1, keepdims=True))[:, :, None]
-        taper = look["radius"] * np.array([1, 1, 0.9, 0.75, 0.5, 0.2])
-        self.object = curves_object("brows", self.strands, taper, _material("brow", look["melanin"], 0.3, 0.4, 0.3))
-
-    def pose(self, vertices: np.ndarray) -> None:
-        delta = ((vertices - self.human.vertices)[self.near] * self.weight).sum(1)
-        move_curves(self.object, self.strands + delta[:, None])
-
-
-class Lashes:
-    """Lashes on the strips that the mesh carries for them: they follow the lids."""
-
-    def __init__(self, human: Human, look: dict[str, Any]) -> None:
-        self.human, self.look = human, look
-        self.quads = []
-        for side, centre in (("l", human.eye_left), ("r", human.eye_right)):
-            for kind in "12":
-                for index in np.where(human.groups == f"helper-{side}-eyelashes-{kind}")[0]:
-                    quad = self._oriented(np.array(human.faces[index]), centre)
-                    if quad is not None:
-                        self.quads.append((kind == "2", quad))
-        shader = Shader("lash")
-        shader.set(base_color=(0.004, 0.003, 0.003, 1), roughness=0.6, specular=0.2)
-        taper = np.array([1, 1, 0.85, 0.6, 0.25])
-        thin = np.repeat(
-            [look["radius"] if upper else look["lower_radius"] for upper, _ in self._counts()],
-            [count for _, count in self._counts()],
-        )
-        self.object = curves_object("lashes", self._strands(human.vertices), thin[:, None] * taper, shader.material)
-
-    def _counts(self) -> list[tuple[bool, int]]:
-        return [(upper, self.look["upper_count"] if upper else self.look["lower_count"]) for upper, _ in self.quads]
-
-    def _oriented(self, quad: np.ndarray, centre: np.ndarray) -> tuple[int, int, int, int] | None:
-        points = self.human.vertices
-        far = np.linalg.norm(points[quad] - centre, axis=1)
-        order = np.argsort(far)
-        a, b = quad[order[:2]]
-        c, d = quad[order[2:4]]
-        if far[order[2:4]].mean() - far[order[:2]].mean() < 1e-4:
-            return None
-        if np.linalg.norm(points[a] - points[c]) > np.linalg.norm(points[a] - points[d]):
-            c, d = d, c
-        return a, b, c, d
-
-    def _strands(self, vertices: np.ndarray) -> np.ndarray:
-        rng = np.random.default_rng(self.look["seed"] + 2)
-        out = []
-        for upper, (a, b, c, d) in self.quads:
-            size = self.look["upper"] if upper else self.look["lower"]
-            lift = np.array([0, 0, self.look["curl"] if upper else -0.0004])
-            for _ in range(self.look["upper_count"] if upper else self.look["lower_count"]):
-                u, vary, slip = rng.random(), rng.uniform(0.7, 1.1), rng.normal(0, 0.12)
-                root = vertices[a] * (1 - u) + vertices[b] * u
-                end = vertices[c] * (1 - u) + vertices[d] * u
-                along = (end - root + (vertices[b] - vertices[a]) * slip) * size * vary
-                out.append([root + along * k + lift * vary * k * k for k in np.linspace(0, 1, 5)])
-        return np.array(out)
-
-    def pose(self, vertices: np.ndarray) -> None:
-        move_curves(self.object, self._strands(vertices))
+def _baby_hairs(human: Human, scalp: Scalp, look: dict[str, Any], rng: np.random.Generator, material: object) -> None:
+    """Short fine hairs before the hairline: they soften it."""
+    roots, normals, ear = scalp.sample(200_000, rng)
+    over = scalp.height_over_line(roots)
+    keep = (over > -0.005) & (over < 0.006) & (ear < 0.05) & (roots[:, 1] < -0.03)
+    keep &= ((roots - scalp.centre) * normals).sum(1) > 0
+    roots, normals = roots[keep][: look["baby_hairs"]], normals[keep][: look["baby_hairs"]]
+    count = len(roots)
+    side = np.where(roots[:, 0] >= look["part"], 1.0, -1.0)
+    way = axis(count, side * rng.uniform(0.3, 1.0, count), 0.5, rng.uniform(-0.1, 0.5, count)) + rng.normal(
+        0, 0.25, (count, 3)
+    )
+    way = unit(way - normals * (way * normals).sum(1, keepdims=True))
+    length = rng.uniform(0.005, 0.020, count)[:, None]
+    path, position = [roots], roots
+    for step in range(1, 7):
+        lift = normals * (0.16 - 0.03 * step)
+        way = unit(way + np.array([0, 0, -0.05]) + rng.normal(0, 0.06, (count, 3)))
+        position = position + (way + lift) * length / 6
+        path.append(position)
+    taper = look["radius"] * 0.5 * np.linspace(1, 0.2, 7)
+    curves_object("baby hairs", np.stack(path, 1), taper, material)

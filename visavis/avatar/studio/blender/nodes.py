@@ -21,14 +21,18 @@ def rgba(colour: Colour) -> tuple[float, float, float, float]:
 
 
 class Shader:
-    """A Principled material under construction."""
+    """A Principled material under construction.
 
-    def __init__(self, name: str) -> None:
+    ``follow``: patterns stick to the surface (attribute "rest" of a :class:`Part`) instead of staying put in space while it moves.
+    """
+
+    def __init__(self, name: str, follow: bool = False) -> None:
         self.material = bpy.data.materials.new(name)
         self.material.use_nodes = True
         self.tree = self.material.node_tree
         self.principled = self.tree.nodes["Principled BSDF"]
         self._coordinates = None
+        self._follow = follow
 
     def set(self, **values: object) -> None:
         """Set inputs of the Principled node: ``subsurface_weight=1`` is its input "Subsurface Weight"."""
@@ -51,10 +55,20 @@ class Shader:
 
     @property
     def position(self):
-        """Object coordinates."""
+        """Object coordinates (of the neutral pose, if the material follows the surface)."""
         if self._coordinates is None:
-            self._coordinates = self.node("ShaderNodeTexCoord")
-        return self._coordinates.outputs["Object"]
+            if self._follow:
+                self._coordinates = self.node("ShaderNodeAttribute", attribute_name="rest").outputs["Vector"]
+            else:
+                self._coordinates = self.node("ShaderNodeTexCoord").outputs["Object"]
+        return self._coordinates
+
+    @property
+    def axes(self):
+        """x, y and z of :attr:`position`."""
+        split = self.node("ShaderNodeSeparateXYZ")
+        self.wire(self.position, split.inputs[0])
+        return tuple(split.outputs)
 
     def scaled(self, scale: Sequence[float]):
         node = self.node("ShaderNodeMapping")
@@ -69,8 +83,8 @@ class Shader:
         self.wire(vector or self.position, node.inputs["Vector"])
         return node.outputs[0]
 
-    def voronoi(self, scale: float):
-        node = self.node("ShaderNodeTexVoronoi")
+    def voronoi(self, scale: float, feature: str = "F1"):
+        node = self.node("ShaderNodeTexVoronoi", feature=feature)
         node.inputs["Scale"].default_value = scale
         self.wire(self.position, node.inputs["Vector"])
         return node.outputs[0]
@@ -110,6 +124,13 @@ class Shader:
         self.wire(first, node.inputs[2])
         self.wire(second, node.inputs[3])
         return node.outputs[0]
+
+    def fold(self, operation: str, *values: object):
+        """``values`` joined by a math operation: ``fold("ADD", a, b, c)``."""
+        out = values[0]
+        for value in values[1:]:
+            out = self.math(operation, out, value)
+        return out
 
     def bump(self, height: object, strength: float, distance: float, under: object = None):
         node = self.node("ShaderNodeBump")
@@ -154,6 +175,8 @@ class Part:
         self.object = mesh_object(
             name, self._moved(points[self.ids]), [[index[i] for i in face] for face in self.faces]
         )
+        rest = self.object.data.attributes.new("rest", "FLOAT_VECTOR", "POINT")
+        rest.data.foreach_set("vector", human.vertices[self.ids].astype(np.float32).ravel())
         layer = self.object.data.uv_layers.new(name="UVMap")
         uv = np.concatenate([np.array(human.face_uv[i]) for i in selected])
         layer.data.foreach_set("uv", human.uv[uv].astype(np.float32).ravel())

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import math
 import time
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +16,22 @@ from bpy_extras.object_utils import world_to_camera_view
 from mathutils import Vector
 
 from visavis.avatar.studio.blender.body import load_human
-from visavis.avatar.studio.blender.clothes import dress
-from visavis.avatar.studio.blender.hair import Brows, Lashes, Scalp, grow
+from visavis.avatar.studio.blender.brows import Brows
+from visavis.avatar.studio.blender.eyes import eyeballs
+from visavis.avatar.studio.blender.lashes import Lashes, WetLine
 from visavis.avatar.studio.blender.nodes import Part, add_object, rgba
-from visavis.avatar.studio.blender.skin import eyeballs, mouth_materials, paint
+from visavis.avatar.studio.blender.scalp import Scalp
+from visavis.avatar.studio.blender.skin import paint
+from visavis.avatar.studio.blender.teeth import Mouth
+from visavis.avatar.studio.styles import STYLES
 
 GAZE_DEGREES = 30.0  # how far the eyes turn at weight 1
 # How far the face units themselves turn the balls: the lids' motion is scaled to match.
 UNIT_DEGREES = {"Up": 11.8, "Down": 17.8, "In": 25.0, "Out": 24.0}
+
+
+def _style(part: str, look: dict[str, Any]) -> Any:
+    return import_module(f"{__package__}.{STYLES[part][look['style']]}")
 
 
 class Stage:
@@ -36,19 +45,17 @@ class Stage:
         skin = groups == "body"
         bust = ((centres[:, 2] > 0.30) & (np.abs(centres[:, 0]) < 0.13)) | (centres[:, 2] > 0.47)
         self.body = Part(self.human, "body", np.where(skin & bust)[0], levels=character["skin"]["levels"])
-        teeth = character["teeth"]
-        self.upper = Part(self.human, "upper_teeth", np.where(groups == "helper-upper-teeth")[0], shift=-teeth["upper"])
-        self.lower = Part(self.human, "lower_teeth", np.where(groups == "helper-lower-teeth")[0], shift=-teeth["lower"])
-        self.tongue = Part(self.human, "tongue", np.where(groups == "helper-tongue")[0])
-        scalp = Scalp(self.human, character["hair"]["forward"])
+        self.scalp = scalp = Scalp(self.human, character["hair"])
         paint(self.human, self.body, scalp.cover(), character["skin"])
-        mouth_materials([self.upper, self.lower], self.tongue)
+        self.mouth = Mouth(self.human, character["teeth"])
         self.eyes = eyeballs(self.human, character["eyes"])
-        clothes = dress(self.human, character["clothes"])
+        clothes = _style("clothes", character["clothes"]).dress(self.human, character["clothes"])
         if character["hair"]["strands"]:
-            grow(self.human, scalp, clothes, character["hair"])
-        self.brows = Brows(self.human, character["brows"])
-        self.lashes = Lashes(self.human, character["lashes"])
+            _style("hair", character["hair"]).grow(self.human, scalp, clothes, character["hair"])
+        self.followers = [
+            self.body, self.mouth, Brows(self.human, character["brows"]), Lashes(self.human, character["lashes"]),
+            WetLine(self.human),
+        ]  # fmt: skip
         self._light(character["light"])
         self._camera(character["camera"], character["canvas"])
 
@@ -58,6 +65,8 @@ class Stage:
             data.size, data.energy, data.color = lamp["size"], lamp["watts"], lamp["colour"]
             item = add_object(lamp["name"], data)
             item.location = lamp["at"]
+            # A lamp may shine in eyes and on wet lips only, and leave the modelling of the face to the others.
+            item.visible_diffuse = lamp.get("diffuse", True)
             aim = Vector(lamp.get("aim", light["aim"])) - Vector(lamp["at"])
             item.rotation_euler = aim.to_track_quat("-Z", "Y").to_euler()
         world = bpy.data.worlds.new("world")
@@ -95,10 +104,8 @@ class Stage:
     def pose(self, weights: dict[str, float]) -> np.ndarray:
         """Put the face into ``weights`` on top of the character's resting expression."""
         vertices = self.human.posed(self._full(weights))
-        for part in (self.body, self.upper, self.lower, self.tongue):
-            part.pose(vertices)
-        self.brows.pose(vertices)
-        self.lashes.pose(vertices)
+        for follower in self.followers:
+            follower.pose(vertices)
         for side, ball, inner in (("Left", self.eyes[0], -1), ("Right", self.eyes[1], 1)):
             look = {way: weights.get(f"eyeLook{way}{side}", 0.0) for way in UNIT_DEGREES}
             pitch, yaw = look["Up"] - look["Down"], (look["In"] - look["Out"]) * inner
@@ -114,7 +121,11 @@ class Stage:
                 full[name] = weights[name] * GAZE_DEGREES / UNIT_DEGREES[way]
         rounded = min(1.0, weights.get("mouthPucker", 0.0) + weights.get("mouthFunnel", 0.0))
         for name, weight in self.character["rest"].items():
+            # A pursed mouth does not smile, and a lid that hangs a little at rest closes no farther than shut.
             keep = 1 - rounded if name.startswith("mouthSmile") else 1.0
+            keep = max(0.0, 1 - weights.get(name, 0.0)) if name.startswith("eyeBlink") else keep
+            # Lips that meet at rest are let go as the jaw opens.
+            keep = max(0.0, 1 - 8 * weights.get("jawOpen", 0.0)) if name == "mouthClose" else keep
             full[name] = full.get(name, 0.0) + weight * keep
         return full
 

@@ -56,6 +56,7 @@ def main(path: str) -> int:
     # Blender writes its own lines to file descriptor 1: keep ours apart.
     out = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
+    from visavis.avatar.studio.blender.depth import depth_map
     from visavis.avatar.studio.blender.stage import Stage
 
     stage = Stage(job["character"], Path(job["data"]))
@@ -69,6 +70,14 @@ def main(path: str) -> int:
             _say(out, event="layout", layout=_layout(stage, step))
             continue
         target = Path(step["out"])
+        if step["do"] == "depth":
+            stage.pose({})
+            depth, known = depth_map(stage, step["side"])
+            partial = target.with_name(target.stem + ".part.npz")
+            np.savez_compressed(partial, depth=depth, known=known)
+            partial.replace(target)
+            _say(out, event="measured")
+            continue
         stage.pose(step["weights"])
         partial = target.with_name(target.stem + ".part.png")
         seconds = stage.render(partial, step["samples"], step.get("box"), step.get("scale", 1.0))
