@@ -34,7 +34,7 @@ ENTRY_POINTS = {
     speech_factory.SYNTHESISERS,
 }
 NOT_MODULES = {"visavis.sqlite3", "visavis.env", "visavis.service", "visavis.yaml"}
-OTHER_VARIABLES = {"VISAVIS_STUDIO_VENV"}
+OTHER_VARIABLES = {"VISAVIS_STUDIO_VENV", "VISAVIS_IMPORT_VENV"}
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=NAMES)
 

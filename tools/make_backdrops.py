@@ -260,13 +260,13 @@ def evening(studio: Studio) -> float:
         a, b, share = (low, middle, t / 0.35) if t < 0.35 else (middle, high, (t - 0.35) / 0.65)
         colour = tuple(p + (q - p) * share for p, q in zip(a, b, strict=True))
         studio.box(
-            (-140, 140), (120, 120.1), (-22 + 2.4 * index, -19.6 + 2.4 * index), studio.material(colour, 1, glow=0.9)
+            (-140, 140), (120, 120.1), (-22 + 2.4 * index, -19.6 + 2.4 * index), studio.material(colour, 1, glow=0.5)
         )
     lights = [(1.0, 0.62, 0.28), (1.0, 0.75, 0.45), (0.8, 0.88, 1.0), (1.0, 0.5, 0.18), (0.6, 0.75, 1.0)]
     for _ in range(95):
         y = chance.uniform(24, 100)
         x, wide, deep = chance.uniform(-0.85, 0.85) * y, chance.uniform(4, 9), chance.uniform(4, 8)
-        top = chance.uniform(-9, 3) + 9 * chance.random() ** 4 * (y / 60)
+        top = chance.uniform(-8, 6) + 12 * chance.random() ** 4 * (y / 60)
         tint = chance.uniform(0.6, 1.2)
         studio.box(
             (x, x + wide), (y, y + deep), (-40, top), studio.material((0.02 * tint, 0.022 * tint, 0.034 * tint), 0.6)
@@ -275,7 +275,7 @@ def evening(studio: Studio) -> float:
         for column in range(int(wide / 0.9)):
             for floor in range(20):
                 z = top - 1.2 - 1.25 * floor
-                if z < -24 or chance.random() > 0.3:
+                if z < -24 or chance.random() > 0.36:
                     continue
                 at = x + 0.35 + 0.9 * column
                 own = colour if chance.random() < 0.7 else chance.choice(lights)
@@ -295,7 +295,7 @@ def evening(studio: Studio) -> float:
 ROOMS: dict[str, tuple[Callable[[Studio], float], float]] = {
     "study": (study, 0.55),
     "office": (office, 0.8),
-    "evening": (evening, 0.7),
+    "evening": (evening, 1.3),
 }
 
 

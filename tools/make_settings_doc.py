@@ -34,6 +34,7 @@ SECTIONS = {
 """A section begins at the setting of this name, and goes on to the next one's, in the order of the class."""
 
 OUTSIDE = (
+    ("VISAVIS_IMPORT_VENV", "environment of `visavis avatar import` (default `.venv-import`)"),
     ("VISAVIS_STUDIO_VENV", "environment of `visavis avatar bake` (default `.venv-studio`)"),
     ("PYTHON", "the interpreter that `make setup` builds `.venv` with (default `python3`; 3.11 or newer)"),
     ("OMP_NUM_THREADS, OPENBLAS_NUM_THREADS, ...", "threads of numerical libraries in workers: 1, unless you set them"),

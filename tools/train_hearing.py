@@ -32,7 +32,7 @@ BUILD = ROOT / "build" / "hearing"
 MODEL = ROOT / "visavis" / "motion" / "models" / hearing_net.MODEL
 FIGURES = ROOT / "docs" / "pictures" / "hearing.png"
 TRAIN_SECONDS, ONE_VOICE_SECONDS, HELD_OUT_SECONDS = 34 * 60.0, 14 * 60.0, 4 * 60.0
-STREAMS, EPOCHS, SEED = 420, 16, 1
+STREAMS, SEED = 420, 1
 
 _voices: list[corpus.Said] = []
 
@@ -106,7 +106,7 @@ def report(known: Sequence[corpus.Said], held_out: Sequence[corpus.Said], foreig
     for name, voices in sets:
         print("\n".join(measure.table(name, voices, lambda of: measure.model_mouths(weights, of))), flush=True)
     print(
-        "\n".join(measure.table("loudness alone, held-out", held_out, lambda of: (measure.envelope_mouths(of), None)))
+        "\n".join(measure.table("loudness alone, held-out", held_out, lambda of: (measure.loudness_mouths(of), None)))
     )
     picture.draw(weights, held_out, foreign, FIGURES)
 
@@ -163,7 +163,10 @@ def main() -> None:
         print("streams")
         features, wanted = make_streams(known, STREAMS, options.processes)
         print(f"training on {sum(map(len, features)) * HOP / 60:.0f} min")
-        parameters = learning.train(features, wanted, EPOCHS, SEED)
+        parameters = None
+        for number, phase in enumerate(learning.PHASES):
+            parameters = learning.train(features, wanted, phase, SEED + number, parameters)
+        assert parameters is not None
         MODEL.parent.mkdir(exist_ok=True)
         learning.save(parameters, MODEL)
         print(f"  {MODEL.relative_to(ROOT)}: {MODEL.stat().st_size / 1024:.0f} KB")

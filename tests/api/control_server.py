@@ -21,7 +21,11 @@ from visavis.store import identity
 
 CATALOGUE = FixedCatalogue(
     [Voice("en-amy", "Amy", ("en",), "female", "hibari"), Voice("zh-lin", "Lin", ("zh",), "male", "kokoro")],
-    [AvatarEntry("anny", "Anny", "CC0", "female"), AvatarEntry("bob", "Bob", "CC0", "male")],
+    [
+        AvatarEntry("anny", "Anny", "CC0", "female"),
+        AvatarEntry("bob", "Bob", "CC0", "male"),
+        AvatarEntry("large", "Large", "CC0", resolution="4K"),
+    ],
 )
 HOST = "server.test:8080"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import struct
 import zlib
 from collections.abc import AsyncIterator
@@ -15,7 +16,7 @@ from aiohttp import web
 from control_server import Server, jobs
 
 from visavis.api.services import pictures
-from visavis.api.services.pictures import PictureRefusedError, Pictures, picture_size
+from visavis.api.services.pictures import PictureRefusedError, Pictures, check_file, picture_size
 from visavis.settings import Settings
 
 
@@ -157,7 +158,7 @@ async def test_large_pictures(source: Source, tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(pictures, "MAX_BYTES", 2000)
     with pytest.raises(PictureRefusedError, match="larger"):
         await fetcher(tmp_path, "127.0.0.1").fetch(source.url("/large.png"))
-    assert not (tmp_path / "pictures").exists()
+    assert list((tmp_path / "pictures").iterdir()) == []
 
 
 async def test_a_packed_answer_is_not_unpacked(source: Source, tmp_path: Path) -> None:
@@ -178,11 +179,27 @@ def test_sizes_are_read_from_headers() -> None:
             picture_size(data)
 
 
-async def test_enormous_pictures(tmp_path: Path) -> None:
-    with pytest.raises(PictureRefusedError, match="9000x2"):
-        fetcher(tmp_path)._keep(png(9000, 2))
-    with pytest.raises(PictureRefusedError, match="megapixels"):
-        fetcher(tmp_path)._keep(png(8000, 8000))
+def test_enormous_pictures(tmp_path: Path) -> None:
+    for size, message in (((9000, 2), "9000x2"), ((8000, 8000), "megapixels")):
+        file = tmp_path / "a"
+        file.write_bytes(png(*size))
+        with pytest.raises(PictureRefusedError, match=message):
+            check_file(file, "picture")
+
+
+async def test_what_was_not_used_for_longest_is_dropped(
+    source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetch = fetcher(tmp_path, "127.0.0.1").fetch
+    first = await fetch(source.url())
+    monkeypatch.setattr(pictures, "MAX_KEPT_BYTES", 100)
+    second = await fetch(source.url("/a.jpg"))
+    assert first.exists(), "a job may be about to open it"
+    os.utime(first, (0, 0))
+    third = await fetch(source.url("/large.png"))
+    assert [path.exists() for path in (first, second, third)] == [False, True, True]
+    assert await fetch(source.url()) == first, "fetched again, although remembered"
+    assert len(source.requests) == 4
 
 
 async def test_a_room_s_background(make_server: Any, source: Source) -> None:

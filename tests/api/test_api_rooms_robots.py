@@ -180,12 +180,15 @@ async def test_robots_in_use_stay(server: Server) -> None:
     assert (await server.call("POST", "/digital-human-chat/robot/delete", [robot, robot])).status_code == 200
 
 
+BACKGROUNDS = ["background-evening", "background-office", "background-study"]
+
+
 @pytest.mark.parametrize(
     ("query", "ids"),
     [
-        ("", ["default", "en-amy", "zh-lin", "anny", "bob"]),
+        ("", ["default", "en-amy", "zh-lin", "anny", "bob", "large", *BACKGROUNDS]),
         ("asset_type=VOICE_MODEL", ["default", "en-amy", "zh-lin"]),
-        ("asset_type=HUMAN_MODEL_2D,IMAGE", ["anny", "bob"]),
+        ("asset_type=HUMAN_MODEL_2D,IMAGE", ["anny", "bob", "large", *BACKGROUNDS]),
         ("language=EN", ["default", "en-amy"]),
         ("sex=MALE", ["zh-lin", "bob"]),
         ("name=LIN", ["zh-lin"]),

@@ -191,7 +191,8 @@ def test_movement_is_smooth_below_a_pixel(compositor: Compositor) -> None:
     steps = np.diff(places)
     assert places[-1] - places[0] > 4
     assert steps.min() >= 0
-    assert steps.max() < 0.3
+    # The motion's own sixth of a pixel, and the sixth to which poses are rounded.
+    assert steps.max() < 0.37
 
 
 def test_breath_lifts_the_shoulders_smoothly_and_nothing_at_the_bottom(compositor: Compositor) -> None:

@@ -149,9 +149,7 @@ def test_hostile_and_broken_videos_are_refused(film_files: dict[str, bytes], tmp
         synthetic.write_zip(path, {k: v for k, v in film_files.items() if k != "loop.mp4"}), "the video is missing"
     )
     monstrous = film_files["loop.mp4"] + bytes(25 * moving_video.MAX_RATE)
-    _refused(with_video(monstrous), "suspiciously well")
-    with pytest.raises(PackError, match="bytes a picture"):
-        moving_video.probe(monstrous, 540, 960, 25)
+    _refused(with_video(monstrous), "bytes a picture")
 
 
 def test_damage_inside_a_video_is_found_by_check(film_files: dict[str, bytes], tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import json
 import re
@@ -272,3 +273,56 @@ def test_broken_webp_is_refused(files: dict[str, bytes], tmp_path: Path) -> None
 def test_shipped_packs_are_without_fault() -> None:
     for path in sorted(SHIPPED.glob("*.zip")):
         assert check(path) == []
+
+
+def _deep(files: dict[str, bytes], grey: np.ndarray, **depth: float) -> dict[str, bytes]:
+    coded = cv2.imencode(".png", grey)[1].tobytes()
+    chosen = {"file": "depth.png", "near": 0.0, "far": 100.0} | depth
+    return _manifest(files, lambda m: m.update(depth=chosen)) | {"depth.png": coded}
+
+
+def test_depth_pictures(files: dict[str, bytes], tmp_path: Path) -> None:
+    path = tmp_path / "p.zip"
+    grey = np.zeros((192, 108), np.uint8)
+    assert check(synthetic.write_zip(path, _deep(files, grey))) == []
+    _refused(synthetic.write_zip(path, _deep(files, np.zeros((1921, 1080), np.uint8))), "at most 1080x1920")
+    _refused(synthetic.write_zip(path, _deep(files, np.zeros((192, 108, 3), np.uint8))), "must be grey")
+    _refused(synthetic.write_zip(path, _deep(files, grey.astype(np.uint16))), "8 bits")
+    _refused(synthetic.write_zip(path, _deep(files, grey, far=1e6)), "depth.far")
+    _refused(synthetic.write_zip(path, _deep(files, grey, near=float("nan"))), "depth.near")
+    missing = _deep(files, grey)
+    del missing["depth.png"]
+    _refused(synthetic.write_zip(path, missing), "depth.png: the picture is missing")
+    few = _deep(files, grey) | {"depth.png": _raw_png(108, 192, 0, bytes(100))}
+    assert check(synthetic.write_zip(path, few)) == ["depth.png: it holds fewer pixels than it declares"]
+
+
+def test_largest_sizes(files: dict[str, bytes], tmp_path: Path) -> None:
+    def largest(portrait: dict[str, int], landscape: dict[str, int]) -> dict[str, tuple[int, int]]:
+        views = {"portrait": {"x": 0, "y": 0} | portrait, "landscape": {"x": 0, "y": 0} | landscape}
+        return Pack.open(
+            synthetic.write_zip(tmp_path / "p.zip", _manifest(files, lambda m: m.update(views=views)))
+        ).largest()
+
+    full = {"width": 1080, "height": 1920}
+    assert largest(full, {"width": 3413, "height": 1920}) == {"portrait": (1080, 1920), "landscape": (3840, 2160)}
+    assert largest({"width": 1440, "height": 2560}, full)["portrait"] == (2160, 3840)
+    assert largest({"width": 600, "height": 1067}, full)["portrait"] == (720, 1280)
+
+
+def test_the_schema_is_the_models() -> None:
+    """docs/avatar-pack.schema.json is made by tools/make_pack_schema.py: run it after changing the manifest."""
+    root = Path(__file__).resolve().parents[2]
+    spec = importlib.util.spec_from_file_location("make_pack_schema", root / "tools" / "make_pack_schema.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert (root / "docs" / "avatar-pack.schema.json").read_text(encoding="utf-8") == module.schema()
+
+
+def test_content_names_a_pack_not_its_place(files: dict[str, bytes], tmp_path: Path) -> None:
+    first, second = (Pack.open(synthetic.write_zip(tmp_path / name, files)) for name in ("a.zip", "b.zip"))
+    changed = Pack.open(synthetic.write_zip(tmp_path / "c.zip", _manifest(files, lambda m: m.update(name="Else"))))
+    assert first.key != second.key
+    assert first.digest == second.digest != changed.digest

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -16,9 +17,9 @@ import pytest
 
 from visavis.avatar import studio
 from visavis.avatar.manifest import Manifest
-from visavis.avatar.studio import banks, character, pictures
+from visavis.avatar.studio import banks, character, darkroom, pictures, relief
 from visavis.avatar.studio.bake import bake_pack, place
-from visavis.avatar.studio.darkroom import Darkroom, Shot
+from visavis.avatar.studio.darkroom import Darkroom, Estimate, Shot
 from visavis.avatar.studio.environment import StudioError
 from visavis.motion.frame import ARKIT, ARKIT_INDEX
 from visavis.motion.visemes import TARGETS, Viseme
@@ -114,10 +115,11 @@ def test_rectangles_hold_the_motion_and_do_not_meet() -> None:
     assert all(value % 2 == 0 for value in (*mouth, *eyes))
 
 
-def test_shipped_character_loads() -> None:
-    mira = character.load(character.find("mira"))
-    assert mira.id == "mira"
-    assert mira.canvas.height == 1920
+@pytest.mark.parametrize("name", ["mira", "bowen"])
+def test_shipped_character_loads(name: str) -> None:
+    shipped = character.load(character.find(name))
+    assert shipped.id == name
+    assert shipped.canvas.height == 1920
 
 
 def test_unknown_character_says_what_there_is() -> None:
@@ -132,6 +134,14 @@ def test_bad_character_is_refused(tmp_path: Path) -> None:
         character.load(bad)
 
 
+def dome(side: int) -> tuple[np.ndarray, np.ndarray]:
+    """A ball of 8 cm radius before the axis, a nose on it, nothing around."""
+    y, x = np.mgrid[0:side, 0:side] / side - 0.5
+    far = np.hypot(x, y) / 0.25
+    depth = 0.08 * np.sqrt(np.clip(1 - far**2, 0, 1)) + 0.03 * np.exp(-((far / 0.12) ** 2))
+    return np.where(far < 1, depth, 0).astype(np.float32), far < 1
+
+
 class FakeWorker:
     """Stands in for Blender: paints a grey person, darker the wider the jaw is open."""
 
@@ -144,6 +154,11 @@ class FakeWorker:
         for step in steps:
             if step["do"] == "layout":
                 yield {"event": "layout", "layout": LAYOUT}
+                continue
+            if step["do"] == "depth":
+                depth, known = dome(step["side"])
+                np.savez_compressed(step["out"], depth=depth, known=known)
+                yield {"event": "measured"}
                 continue
             if len(self.rendered) >= self.fail_after:
                 raise StudioError("interrupted")
@@ -181,6 +196,12 @@ def test_an_interrupted_bake_goes_on(monkeypatch: pytest.MonkeyPatch, tmp_path: 
         manifest = Manifest.model_validate_json(pack.read("manifest.json"))
         assert {f"mouth/{entry.id}" for entry in manifest.mouth.entries} < banks.FIRST
         assert set(pack.namelist()) >= {entry.file for entry in manifest.eyes.entries}
+        assert manifest.depth is not None
+        depth = cv2.imdecode(np.frombuffer(pack.read(manifest.depth.file), np.uint8), cv2.IMREAD_UNCHANGED)
+        assert depth.shape == (480, 480)
+        # The nose of the fake stands 11 cm before the axis: 377 pixels of a canvas of 1920 that shows 0.56 m.
+        nose = manifest.depth.near + (manifest.depth.far - manifest.depth.near) * depth[240, 240] / 255
+        assert 330 < nose < 385
 
 
 def test_a_changed_look_is_rendered_again(tmp_path: Path) -> None:
@@ -191,6 +212,59 @@ def test_a_changed_look_is_rendered_again(tmp_path: Path) -> None:
     names = [Darkroom(one, tmp_path)._path(shot).name for one in (mira, other, renamed)]
     assert names[0] != names[1]
     assert names[0] == names[2]
+
+
+def test_another_ones_hairdo_leaves_pictures_fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scripts = tmp_path / "scripts"
+    shutil.copytree(darkroom._SCRIPTS, scripts)
+    monkeypatch.setattr(darkroom, "_SCRIPTS", scripts)
+    rooms = [Darkroom(character.load(character.find(name)), tmp_path) for name in ("mira", "bowen")]
+    before = [room.key() for room in rooms]
+    (scripts / "hair_short.py").write_text("# another cut")
+    assert [room.key() == old for room, old in zip(rooms, before, strict=True)] == [True, False]
+    (scripts / "skin.py").write_text("# another skin")
+    assert rooms[0].key() != before[0]
+
+
+@pytest.mark.parametrize("part", ["hair", "clothes"])
+def test_unknown_style_is_refused(part: str, tmp_path: Path) -> None:
+    text = character.find("mira").read_text()
+    bad = tmp_path / "bad.toml"
+    bad.write_text(text.replace('style = "bob"' if part == "hair" else 'style = "blazer"', 'style = "armour"'))
+    with pytest.raises(StudioError, match=r"style is one of"):
+        character.load(bad)
+
+
+def test_depth_is_smooth_and_has_no_cliff_at_the_outline() -> None:
+    depth, known = dome(480)
+    depth[200, 300:303] += 0.5  # a stray hair
+    depth[:, 478:] = 3.0
+    known[::40, 478:] = True  # and specks far outside
+    grey, near, far = relief.picture(depth, known, 1000.0)
+    assert grey.dtype == np.uint8
+    assert abs(near) < 12
+    assert 95 < far < 115
+    steps = np.abs(np.diff(grey.astype(int), axis=1))
+    assert steps.max() < 16
+    level = near + (far - near) * grey.astype(float) / 255
+    assert abs(level[240, 300] - 1000 * depth[240, 300]) < 8
+    # Beside the ball the depth of its rim goes on.
+    assert abs(level[240, 376] - level[240, 356]) < 20
+
+
+def test_filled_keeps_what_is_known() -> None:
+    depth = np.full((64, 64), 2.0, np.float32)
+    known = np.zeros((64, 64), bool)
+    known[20:40, 20:40] = True
+    assert np.abs(relief.filled(depth, known) - 2.0).max() < 1e-3
+
+
+def test_estimate_counts_what_is_left_and_follows_the_load() -> None:
+    left = Estimate([100.0, 10.0, 10.0, 10.0])
+    assert left.after(300.0) == "about 2 min left"
+    assert left.after(30.0) == "about 60 s left"
+    assert left.after(60.0) == "about 36 s left"
+    assert left.after(30.0) == "about 0 s left"
 
 
 def test_bake_command_reports_failure(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The shipped pack: whole, within its rectangles, seamless, and with mouths that open."""
+"""The shipped packs: whole, within its rectangles, seamless, and with mouths that open."""
 
 from __future__ import annotations
 
@@ -13,12 +13,17 @@ import pytest
 import visavis.avatar
 from visavis.avatar.manifest import Bank, Box, Manifest
 
-PACK = Path(visavis.avatar.__file__).parent / "packs" / "mira.zip"
+PACKS = Path(visavis.avatar.__file__).parent / "packs"
+
+
+@pytest.fixture(scope="module", params=["mira", "bowen"])
+def path(request: pytest.FixtureRequest) -> Path:
+    return PACKS / f"{request.param}.zip"
 
 
 @pytest.fixture(scope="module")
-def pack() -> Iterator[zipfile.ZipFile]:
-    with zipfile.ZipFile(PACK) as opened:
+def pack(path: Path) -> Iterator[zipfile.ZipFile]:
+    with zipfile.ZipFile(path) as opened:
         yield opened
 
 
@@ -46,13 +51,15 @@ def both(manifest: Manifest) -> list[Bank]:
     return [manifest.mouth, manifest.eyes]
 
 
-def test_size_and_licence(manifest: Manifest) -> None:
-    assert PACK.stat().st_size < 12_000_000
+def test_size_and_licence(path: Path, manifest: Manifest) -> None:
+    assert path.stat().st_size < 20_000_000
+    assert manifest.id == path.stem
     assert manifest.licence == "CC0-1.0"
 
 
 def test_no_file_is_missing_or_unused(pack: zipfile.ZipFile, manifest: Manifest) -> None:
-    named = {"manifest.json", manifest.base}
+    assert manifest.depth is not None
+    named = {"manifest.json", manifest.base, manifest.depth.file}
     for bank in both(manifest):
         named |= {bank.mask, *(entry.file for entry in bank.entries)}
     assert set(pack.namelist()) == named
@@ -97,6 +104,50 @@ def test_no_seam(pack: zipfile.ZipFile, manifest: Manifest, base: np.ndarray) ->
         for entry in bank.entries:
             change = np.abs(picture(pack, entry.file).astype(np.float32) - below) * mask[:, :, None]
             assert change.mean(2)[edge].mean() < 2, entry.id
+
+
+def test_mouths_are_many(manifest: Manifest) -> None:
+    assert len(manifest.mouth.entries) >= 96
+
+
+def test_depth_has_a_nose_before_the_ears(pack: zipfile.ZipFile, manifest: Manifest) -> None:
+    depth = manifest.depth
+    assert depth is not None
+    grey = picture(pack, depth.file)
+    assert grey.ndim == 2
+    assert grey.shape[0] <= manifest.canvas.height
+    scale = grey.shape[0] / manifest.canvas.height
+    level = depth.near + (depth.far - depth.near) * grey.astype(float) / 255
+
+    def at(x: float, y: float) -> float:
+        return float(level[int(y * scale), int(x * scale)])
+
+    a = manifest.anchors
+    eyes = (at(a.left_eye.x, a.left_eye.y) + at(a.right_eye.x, a.right_eye.y)) / 2
+    assert at(a.nose.x, a.nose.y) > eyes + 20
+    assert eyes > at(a.neck.x, a.neck.y)
+    apart = a.right_eye.x - a.left_eye.x
+    assert 0.5 * apart < eyes < 3 * apart  # before the axis of the head, by about half its depth
+    # Nothing tears: from one cell to the next the depth changes by less than the cell is wide, nearly everywhere.
+    steps = np.abs(np.diff(level, axis=1))
+    assert np.percentile(steps, 99) < 2 / scale
+
+
+def bright(pack: zipfile.ZipFile, manifest: Manifest, name: str) -> int:
+    """Pixels as light as enamel between the corners of the mouth."""
+    entry = next(e for e in manifest.mouth.entries if e.id == name)
+    box, a = manifest.mouth.box, manifest.anchors
+    half = int(0.22 * (a.right_eye.x - a.left_eye.x))
+    x, y = int(a.mouth.x) - box.x, int(a.mouth.y) - box.y
+    part = picture(pack, entry.file)[y - half : y + half, x - half : x + half].astype(int)
+    # Teeth are nearly grey, skin and lips red.
+    return int(((part[:, :, 2] - part[:, :, 0] < 40) & (part[:, :, 1] > 110)).sum())
+
+
+def test_teeth_show_in_open_mouths_and_not_in_closed_ones(pack: zipfile.ZipFile, manifest: Manifest) -> None:
+    closed = bright(pack, manifest, "pp")
+    for name in ("aa", "eh", "ss", "th", "ih"):
+        assert bright(pack, manifest, name) > closed + 60, name
 
 
 def test_open_jaws_differ(pack: zipfile.ZipFile, manifest: Manifest) -> None:

@@ -100,4 +100,4 @@ def test_a_wrong_setting_s_value_is_not_repeated() -> None:
 
 
 def test_bench_of_something_unknown() -> None:
-    refused(visavis_command("bench", "weather"), "'weather'", "avatar, media, speech")
+    refused(visavis_command("bench", "weather"), "'weather'", "avatar, lips, media, speech")

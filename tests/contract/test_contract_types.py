@@ -60,7 +60,7 @@ def test_voice_ranges_and_defaults() -> None:
                 ChatVoiceConfig.model_validate({field: value})
 
 
-@pytest.mark.parametrize("size", [(720, 1280), (1080, 1920), (1280, 720), (1920, 1080)])
+@pytest.mark.parametrize("size", [(720, 1280), (1080, 1920), (1280, 720), (1920, 1080), (2160, 3840), (3840, 2160)])
 def test_sizes_that_are_served(size: tuple[int, int]) -> None:
     video = VideoConfig.model_validate({"width": size[0], "height": size[1]})
     assert (video.width, video.height) == size
@@ -69,12 +69,13 @@ def test_sizes_that_are_served(size: tuple[int, int]) -> None:
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"width": 3840, "height": 2160}, "4K"),
         ({"width": 640, "height": 480}, "not supported"),
         ({"width": 720}, "belong together"),
         ({"clip_mode": "CROP", "width": 601, "height": 600}, "even"),
-        ({"clip_mode": "CROP", "width": 1000, "height": 1000, "dx": 1000, "dy": 100}, "beyond"),
-        ({"clip_mode": "CROP", "width": 600, "height": 600, "dx": -2}, "beyond"),
+        ({"clip_mode": "CROP", "width": 600, "height": 600, "dx": -3}, "even"),
+        ({"clip_mode": "CROP", "width": 1000, "height": 1000, "dx": 1920, "dy": 100}, "shows nothing"),
+        ({"clip_mode": "CROP", "width": 600, "height": 600, "dx": -600}, "shows nothing"),
+        ({"clip_mode": "CROP", "width": 3840, "height": 3840}, "more pixels"),
     ],
 )
 def test_sizes_that_are_not(config: dict[str, Any], message: str) -> None:

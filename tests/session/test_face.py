@@ -81,3 +81,22 @@ def test_asleep_it_stays_asleep_when_the_voice_falls_silent(shown: Shown) -> Non
     shown.face.sleep(False)
     assert shown.mode is Mode.IDLE
     assert not shown.stage.resting
+
+
+@pytest.mark.parametrize(
+    ("gestures", "sentence", "language", "shown"),
+    [
+        (True, "Hello, nice to meet you!", "en", "greet"),
+        (True, "你好！", "zh", "greet"),
+        (True, "The museum opens at nine.", "en", None),
+        (False, "Hello, nice to meet you!", "en", None),
+    ],
+)
+def test_a_greeting_is_seen_if_the_room_wants_gestures(
+    gestures: bool, sentence: str, language: str, shown: str | None
+) -> None:
+    director = Director(np.random.default_rng(1))
+    face = Face(director, StillStage(), gestures=gestures)  # type: ignore[arg-type]
+    face.says(sentence, language)
+    named = {director.frame(1.0 + number / 25).gesture for number in range(50)}
+    assert named - {None} == ({shown} if shown else set())

@@ -264,6 +264,44 @@ def test_voices_and_avatars_are_assets(client: Any) -> None:
     refused(lambda: client.show_asset(ms.ShowAssetRequest(asset_id="nobody")), 404, "MSS.00000003")
 
 
+def test_a_picture_is_uploaded_and_used_as_a_layer(client: Any) -> None:
+    png = bytes.fromhex(
+        "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de"
+        "0000000c49444154789c63f8cfc0000003010100c9fe92ef0000000049454e44ae426082"
+    )
+    asset = client.create_digital_asset(
+        ms.CreateDigitalAssetRequest(body=ms.CreateDigitalAssetRequestBody(asset_name="logo", asset_type="IMAGE"))
+    ).asset_id
+    md5 = base64.b64encode(hashlib.md5(png, usedforsecurity=False).digest()).decode()
+    file = client.create_file(
+        ms.CreateFileRequest(
+            body=ms.FilesCreateReq(
+                file_name="logo.png", file_md5=md5, file_size=len(png), asset_id=asset, asset_file_category="MAIN"
+            )
+        )
+    )
+    assert httpx.put(file.upload_url, content=png).status_code == 200
+    client.confirm_file_upload(
+        ms.ConfirmFileUploadRequest(file_id=file.file_id, body=ms.ConfirmFileUploadRequestBody(state="CREATED"))
+    )
+    shown = client.show_asset(ms.ShowAssetRequest(asset_id=asset))
+    assert (shown.asset_state, shown.files[0].file_size) == ("ACTIVED", len(png))
+    layer = ms.LayerConfig(
+        layer_type="IMAGE",
+        asset_id=asset,
+        position=ms.LayerPositionConfig(dx=40, dy=40, layer_index=2),
+        size=ms.LayerSizeConfig(width=200, height=100),
+    )
+    room = make_room(client, layer_config=[layer, ms.LayerConfig(layer_type="HUMAN")])
+    listed = client.show_smart_chat_room(ms.ShowSmartChatRoomRequest(room_id=room)).layer_config
+    assert (listed[0].asset_id, listed[0].position.layer_index) == (asset, 2)
+    client.update_digital_asset(
+        ms.UpdateDigitalAssetRequest(asset_id=asset, body=ms.UpdateDigitalAssetRequestBody(asset_name="mark"))
+    )
+    client.delete_asset(ms.DeleteAssetRequest(asset_id=asset))
+    refused(lambda: client.show_asset(ms.ShowAssetRequest(asset_id=asset)), 404, "MSS.00000003")
+
+
 def test_once_code(client: Any) -> None:
     code = client.create_once_code(ms.CreateOnceCodeRequest())
     assert len(code.once_code) == 32

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +19,24 @@ Floats = npt.NDArray[np.float32]
 CHANNELS = 128
 _CROP = 160  # frames of an example
 _BATCH = 32
-_RATE, _WARM_UP = 2e-3, 100
+_WARM_UP = 100
 _DECAY = 1e-4
 _DROPPED = 0.15
 _LOCKS = np.array([2.0, 1.0], np.float32)  # how much the locks count beside the visemes
 _CLOSED = 2.0  # and how much a closed frame does beside an open one
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A part of the training. ``strength``: how much voices are varied and channels dropped, 0..1; ``rate``: Adam's."""
+
+    epochs: int
+    rate: float
+    strength: float
+
+
+PHASES = (Phase(16, 2e-3, 1.0), Phase(8, 1e-3, 0.25))
+"""First with much variety, then closer to real voices, whose bursts (p or t?) variety blurs."""
 
 
 def initial(rng: np.random.Generator) -> list[Floats]:
@@ -54,11 +68,15 @@ def _times(of: Floats, matrix: Floats) -> Floats:
 
 
 def loss_and_slopes(
-    parameters: list[Floats], frames: Floats, wanted: Floats, rng: np.random.Generator | None = None
+    parameters: list[Floats],
+    frames: Floats,
+    wanted: Floats,
+    rng: np.random.Generator | None = None,
+    dropped: float = 0.0,
 ) -> tuple[float, list[Floats]]:
     """``frames``: (batch, BACK + crop + AHEAD, WIDTH), ``wanted``: (batch, crop, OUTPUTS).
 
-    With ``rng``, some channels of every layer are dropped for an example (the same ones at all times).
+    With ``rng``, a part ``dropped`` of the channels of every layer is dropped for an example (the same ones at all times).
     """
     inputs, layers = [], [frames]
     for i, offsets in enumerate(OFFSETS):
@@ -68,8 +86,8 @@ def loss_and_slopes(
         sums += parameters[2 * i + 1]
         np.maximum(sums, 0, out=sums)
         if rng is not None:
-            kept = rng.random((sums.shape[0], 1, sums.shape[2])) >= _DROPPED
-            sums *= kept.astype(np.float32) / np.float32(1 - _DROPPED)
+            kept = rng.random((sums.shape[0], 1, sums.shape[2])) >= dropped
+            sums *= kept.astype(np.float32) / np.float32(1 - dropped)
         layers.append(sums)
     said = activate(layers[-1] @ parameters[-2] + parameters[-1])
     visemes = len(Viseme)
@@ -90,7 +108,7 @@ def loss_and_slopes(
     for i in reversed(range(len(OFFSETS))):
         slope *= layers[i + 1] > 0  # what was dropped is 0 too
         if rng is not None:
-            slope *= np.float32(1 / (1 - _DROPPED))
+            slope *= np.float32(1 / (1 - dropped))
         slopes[2 * i] = _flat(inputs[i]).T @ _flat(slope)
         slopes[2 * i + 1] = slope.sum(axis=(0, 1))
         if i:
@@ -102,25 +120,31 @@ def loss_and_slopes(
     return loss, slopes
 
 
-def _varied(frames: Floats, rng: np.random.Generator) -> None:
-    """Other voices and microphones than there are, an example each: formants moved, a smooth equaliser, a band lost."""
+def _varied(frames: Floats, rng: np.random.Generator, strength: float) -> None:
+    """Other voices and microphones than there are, an example each: formants moved, a smooth equaliser, a band lost.
+
+    ``strength``: 0 (never) to 1.
+    """
     for example in frames:
-        if (shift := int(rng.integers(-2, 3))) and rng.random() < 0.7:
+        if (shift := int(rng.integers(-2, 3))) and rng.random() < 0.7 * strength:
             for half in (example[:, :BANDS], example[:, BANDS:]):
                 half[:] = half[:, np.clip(np.arange(BANDS) + shift, 0, BANDS - 1)]
         places = np.linspace(0, BANDS - 1, 6)
-        curve = np.interp(np.arange(BANDS), places, rng.normal(0, 0.16, 6)).astype(np.float32)
+        curve = np.interp(np.arange(BANDS), places, rng.normal(0, 0.16 * strength, 6)).astype(np.float32)
         loud = example[:, :BANDS] > -2.9
         example[:, :BANDS] = np.clip(example[:, :BANDS] + curve * loud, -3, 1)
-        if rng.random() < 0.4:
+        if rng.random() < 0.4 * strength:
             first = int(rng.integers(0, BANDS - 4))
             last = first + int(rng.integers(1, 5))
             example[:, first:last], example[:, BANDS + first : BANDS + last] = -1.5, 0.5
-    frames += (0.04 * rng.standard_normal(frames.shape, np.float32)).astype(np.float32)
+    frames += (0.04 * strength * rng.standard_normal(frames.shape, np.float32)).astype(np.float32)
 
 
 def _batches(
-    features: list[npt.NDArray[np.float16]], wanted: list[npt.NDArray[np.float16]], rng: np.random.Generator
+    features: list[npt.NDArray[np.float16]],
+    wanted: list[npt.NDArray[np.float16]],
+    rng: np.random.Generator,
+    strength: float,
 ) -> Iterator[tuple[Floats, Floats]]:
     """Every stretch of every stream once, in random order."""
     places = []
@@ -136,27 +160,32 @@ def _batches(
             first, last = max(0, at - BACK), min(len(stream), at + _CROP + AHEAD)
             frames[row, first - (at - BACK) : last - (at - BACK)] = stream[first:last]
             mouths[row] = wanted[index][at : at + _CROP]
-        _varied(frames, rng)
+        _varied(frames, rng, strength)
         yield frames, mouths
 
 
 def train(
-    features: list[npt.NDArray[np.float16]], wanted: list[npt.NDArray[np.float16]], epochs: int, seed: int
+    features: list[npt.NDArray[np.float16]],
+    wanted: list[npt.NDArray[np.float16]],
+    phase: Phase,
+    seed: int,
+    start: list[Floats] | None = None,
 ) -> list[Floats]:
-    """Adam with a cosine schedule; prints the mean loss of each epoch."""
+    """Adam with a cosine schedule, from ``start`` on if given; prints the mean loss of each epoch."""
     rng = np.random.default_rng(seed)
-    parameters = initial(rng)
+    parameters = [p.astype(np.float32) for p in start] if start else initial(rng)
+    epochs = phase.epochs
     means = [np.zeros_like(p) for p in parameters]
     squares = [np.zeros_like(p) for p in parameters]
     total = epochs * (sum(len(stream) for stream in features) // (_CROP * _BATCH))
     step, began = 0, time.monotonic()
     for epoch in range(epochs):
         losses = []
-        for frames, mouths in _batches(features, wanted, rng):
-            loss, slopes = loss_and_slopes(parameters, frames, mouths, rng)
+        for frames, mouths in _batches(features, wanted, rng, phase.strength):
+            loss, slopes = loss_and_slopes(parameters, frames, mouths, rng, _DROPPED * phase.strength)
             losses.append(loss)
             step += 1
-            rate = _RATE * min(1.0, step / _WARM_UP) * 0.5 * (1 + np.cos(np.pi * min(1.0, step / total)))
+            rate = phase.rate * min(1.0, step / _WARM_UP) * 0.5 * (1 + np.cos(np.pi * min(1.0, step / total)))
             for parameter, slope, mean, square in zip(parameters, slopes, means, squares, strict=True):
                 mean += 0.1 * (slope - mean)
                 square += 0.001 * (np.square(slope) - square)

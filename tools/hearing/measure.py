@@ -13,12 +13,11 @@ from hearing.corpus import RATE, Phonemes, Said
 from hearing.streams import heard
 from hearing.targets import segments, targets
 from visavis.motion.articulation import SpeechTrack
-from visavis.motion.envelope import EnvelopeTrack
 from visavis.motion.frame import ARKIT_INDEX
 from visavis.motion.hearing import mouth_of
 from visavis.motion.hearing_features import HOP
 from visavis.motion.hearing_net import AHEAD, NetStream, Weights
-from visavis.motion.visemes import Viseme
+from visavis.motion.visemes import TARGETS, Viseme
 
 Floats = npt.NDArray[np.float32]
 _JAW, _PRESS = ARKIT_INDEX["jawOpen"], ARKIT_INDEX["mouthPressLeft"]
@@ -88,11 +87,16 @@ def reference_mouths(of: Scene) -> Floats:
     return np.array([track.sample(i * HOP) for i in range(of.frames)])
 
 
-def envelope_mouths(of: Scene) -> Floats:
-    """Of loudness alone: what there was before."""
-    track = EnvelopeTrack()
-    track.add((of.sound * 32767).astype(np.int16), RATE, 0.0)
-    return np.array([track.sample(i * HOP) for i in range(of.frames)])
+def loudness_mouths(of: Scene) -> Floats:
+    """Of loudness alone (30 ms up, 80 ms down, -48 to -16 dBFS), the simplest thing that moves with a voice."""
+    hop = round(RATE * HOP)
+    blocks = np.square(of.sound[: of.frames * hop].reshape(-1, hop)).mean(axis=1)
+    wanted = np.clip((10 * np.log10(blocks + 1e-9) + 48) / 32, 0, 1)
+    level, out = 0.0, np.empty((len(blocks), len(ARKIT_INDEX)), np.float32)
+    for index, value in enumerate(wanted.tolist()):
+        level += (value - level) * (1 - np.exp(-HOP / (0.03 if value > level else 0.08)))
+        out[index] = level * TARGETS[Viseme.aa]
+    return out
 
 
 def opening(mouths: Floats) -> Floats:

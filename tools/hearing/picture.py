@@ -47,7 +47,7 @@ def draw(weights: Weights, held_out: Sequence[Said], foreign: Sequence[Said], pa
         times = np.arange(of.frames) * HOP
         mouths, _ = measure.model_mouths(weights, of)
         axis.fill_between(times, measure.opening(measure.reference_mouths(of)), color=_TIMED, alpha=0.35, lw=0)
-        axis.plot(times, measure.opening(measure.envelope_mouths(of)), color=_LOUD, lw=1.0)
+        axis.plot(times, measure.opening(measure.loudness_mouths(of)), color=_LOUD, lw=1.0)
         axis.plot(times, measure.opening(mouths), color=_HEARD, lw=1.6)
         shut = measure.closed(mouths)
         axis.plot(times[shut], np.full(shut.sum(), -0.025), "s", ms=2.2, color=_HEARD)

@@ -168,8 +168,11 @@ def opening(shapes: Vector) -> float:
 
 def contact(shapes: Vector) -> int:
     """How the lips of ``shapes``, shape (52,), meet: APART, TOUCHING, BITTEN, or OTHER where that is not clear."""
-    apart = opening(shapes)
-    if apart < TEETH_OPEN and float(_TUCKED @ shapes) > TEETH:
+    return _contact(opening(shapes), float(_TUCKED @ shapes))
+
+
+def _contact(apart: float, tucked: float) -> int:
+    if apart < TEETH_OPEN and tucked > TEETH:
         return BITTEN
     return TOUCHING if apart < CLOSED else APART if apart > OPEN else OTHER
 
@@ -187,6 +190,13 @@ def nearest(table: Vector, features: Vector, penalty: Vector | None, before: tup
     return int(distance.argmin())
 
 
+_ALL_MOUTH: Final = np.vstack([_MOUTH, _OPENING[None], _TUCKED[None]])
+
+
+def _mouth_features(shapes: Vector) -> Vector:
+    return np.append(_MOUTH @ shapes, np.float32(_OPENING_WEIGHT * max(0.0, opening(shapes))))
+
+
 def _shapes(entry: BankEntry) -> Vector:
     shapes = np.zeros(len(ARKIT), np.float32)
     for name, weight in entry.blendshapes.items():
@@ -194,32 +204,60 @@ def _shapes(entry: BankEntry) -> Vector:
     return shapes
 
 
+class _Nearest:
+    """:func:`nearest` for frame after frame, in as few steps as numpy takes: ``|t - w|^2 = |t|^2 - 2 t w + |w|^2``, of which
+    the last part is the same for all rows."""
+
+    def __init__(self, table: Vector) -> None:
+        self._table = table
+        self._twice = np.ascontiguousarray(-2 * table)
+        self._squares = np.asarray((table * table).sum(axis=1), np.float32)
+        self._distance = np.empty(len(table), np.float32)
+        self._wanted = np.empty(table.shape[1], np.float32)
+        self._error = np.zeros(table.shape[1], np.float32)
+
+    def costs(self, penalty: Vector) -> Vector:
+        """What :meth:`pick` takes for a penalty of each row."""
+        return self._squares + penalty
+
+    def pick(self, features: Vector, costs: Vector | None = None) -> int:
+        """The row to show for ``features``, which is remembered."""
+        wanted, distance, error = self._wanted, self._distance, self._error
+        np.add(features, error, out=wanted)
+        np.dot(self._twice, wanted, out=distance)
+        distance += self._squares if costs is None else costs
+        index = int(distance.argmin())
+        np.subtract(self._table[index], features, out=error)
+        np.multiply(error, _CARRIED, out=error)
+        return index
+
+
+_CARRIED: Final = np.float32(CARRY)
+
+
 class MouthChooser:
     """Chooses the mouth of each frame. Remembers the last one: one chooser serves one session."""
 
     def __init__(self, entries: Sequence[BankEntry]) -> None:
         shapes = np.stack([_shapes(entry) for entry in entries])
-        self._table = np.stack([self._features(each) for each in shapes])
+        self._nearest = _Nearest(np.stack([_mouth_features(each) for each in shapes]))
         contacts = np.array([contact(each) for each in shapes])
         # What an entry costs when the frame's lips are apart, closed, or at the teeth.
-        self._penalties: dict[int, Vector] = {
-            APART: np.where(contacts == TOUCHING, WRONG_SIDE, 0.0).astype(np.float32),
-            TOUCHING: np.where(contacts != TOUCHING, WRONG_SIDE, 0.0).astype(np.float32),
-            BITTEN: np.where(contacts != BITTEN, WRONG_SIDE, 0.0).astype(np.float32),
+        self._costs: dict[int, Vector] = {
+            APART: self._nearest.costs(np.where(contacts == TOUCHING, WRONG_SIDE, 0.0).astype(np.float32)),
+            TOUCHING: self._nearest.costs(np.where(contacts != TOUCHING, WRONG_SIDE, 0.0).astype(np.float32)),
+            BITTEN: self._nearest.costs(np.where(contacts != BITTEN, WRONG_SIDE, 0.0).astype(np.float32)),
         }
-        self._before: tuple[int, Vector] | None = None
+        self._measured = np.empty(len(_ALL_MOUTH), np.float32)
 
     def pick(self, motion: MotionFrame) -> int:
         """Index of the entry to show."""
-        shapes = motion.blendshapes
-        features = self._features(shapes)
-        index = nearest(self._table, features, self._penalties.get(contact(shapes)), self._before)
-        self._before = index, features
-        return index
-
-    @staticmethod
-    def _features(shapes: Vector) -> Vector:
-        return np.append(_MOUTH @ shapes, np.float32(_OPENING_WEIGHT * max(0.0, opening(shapes))))
+        measured = self._measured
+        np.dot(_ALL_MOUTH, motion.blendshapes, out=measured)
+        apart, tucked = float(measured[-2]), float(measured[-1])
+        features = measured[:-1]
+        features[-1] = _OPENING_WEIGHT * max(0.0, apart)
+        return self._nearest.pick(features, self._costs.get(_contact(apart, tucked)))
 
 
 class EyesChooser:
@@ -227,24 +265,28 @@ class EyesChooser:
 
     def __init__(self, entries: Sequence[BankEntry]) -> None:
         shapes = [_shapes(entry) for entry in entries]
-        self._table = np.stack([self._features(each, _LOOK @ each) for each in shapes])
-        self._before: tuple[int, Vector] | None = None
+        self._nearest = _Nearest(np.stack([_eyes_features(each) for each in shapes]))
+        self._measured = np.empty(len(_ALL_EYES), np.float32)
 
     def pick(self, motion: MotionFrame) -> int:
         """Index of the entry to show."""
-        look = _LOOK @ motion.blendshapes
+        measured = self._measured
+        np.dot(_ALL_EYES, motion.blendshapes, out=measured)
         # A source may fill the gaze, the eyeLook shapes, or both with the same meaning: the stronger one counts.
         for axis in (0, 1):
             gaze = max(-1.0, min(1.0, motion.gaze[axis] / FULL_GAZE))
-            if abs(gaze) > abs(look[axis]):
-                look[axis] = gaze
-        features = self._features(motion.blendshapes, look)
-        index = nearest(self._table, features, None, self._before)
-        self._before = index, features
-        return index
-
-    @staticmethod
-    def _features(shapes: Vector, look: Vector) -> Vector:
+            if abs(gaze) > abs(measured[axis - 3]):
+                measured[axis - 3] = gaze
         # Where closed eyes look is not seen.
-        seen = max(0.0, 1.0 - float(shapes[_LIDS].mean()))
-        return np.concatenate([_EYES @ shapes, np.float32(_LOOK_WEIGHT * seen) * look])
+        measured[-3:-1] *= _LOOK_WEIGHT * max(0.0, 1.0 - float(measured[-1]))
+        return self._nearest.pick(measured[:-1])
+
+
+_LID_MEAN: Final = np.zeros((1, len(ARKIT)), np.float32)
+_LID_MEAN[0, _LIDS] = 1 / len(_LIDS)
+_ALL_EYES: Final = np.vstack([_EYES, _LOOK, _LID_MEAN])
+
+
+def _eyes_features(shapes: Vector) -> Vector:
+    seen = max(0.0, 1.0 - float(shapes[_LIDS].mean()))
+    return np.concatenate([_EYES @ shapes, np.float32(_LOOK_WEIGHT * seen) * (_LOOK @ shapes)])

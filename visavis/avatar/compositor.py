@@ -84,7 +84,7 @@ class Compositor:
         screen.begin(motion.pts, out)
         mouth, lids, pose = self._mouths.pick(motion), self._eyes.pick(motion), self._poser.pose(motion)
         if pose != self._pose:
-            figure.bend(np.array(self._poser.sizes(pose), np.float32))
+            figure.bend(self._poser.sizes(pose))
             self._pose = pose
         self._show(mouth, lids)
         return screen.draw(figure) > 0

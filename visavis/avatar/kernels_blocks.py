@@ -307,7 +307,7 @@ def bend(fields: Any, used: Any, sizes: Any, nodes: Any, need: Any, place: Any, 
     first_x, first_y, many_x, many_y = place[4], place[5], place[6], place[7]
     pitch = many_x + 1
     count = pitch * (many_y + 1)
-    moved = np.zeros(count, np.uint8)
+    moved = np.zeros(count, np.int32)
     total = np.empty(count, np.float32)
     for axis in range(2):
         # Rounding by adding a half; the large number keeps what is cut off below on the same side for negative ones.
@@ -319,16 +319,16 @@ def bend(fields: Any, used: Any, sizes: Any, nodes: Any, need: Any, place: Any, 
                     total[node] += size * field[node]
         old = nodes[axis]
         for node in range(count):
-            value = np.int32(total[node]) - np.int32(65536)
-            moved[node] |= value != old[node]
+            value = np.int32(np.int32(total[node]) - np.int32(65536))
+            moved[node] |= value ^ old[node]
             old[node] = value
     for row in range(many_y):
         at = (first_y + row) * across + first_x
         node = row * pitch
+        upper, lower, marks = moved[node : node + pitch], moved[node + pitch : node + 2 * pitch], need[at : at + many_x]
         for column in range(many_x):
-            if moved[node] | moved[node + 1] | moved[node + pitch] | moved[node + pitch + 1]:
-                need[at + column] |= np.uint8(1)
-            node += 1
+            changed = upper[column] | upper[column + 1] | lower[column] | lower[column + 1]
+            marks[column] |= np.uint8(changed != 0)
 
 
 @kernel

@@ -46,11 +46,14 @@ class Figure:
         self._fields = fields.view()
         self._fields.flags.writeable = False
         self._used = fixed(np.asarray(fields.any(axis=2), np.uint8))
+        self._bends = bool(self._used.any())
+        self._sizes = np.zeros(fields.shape[1], np.float32)
 
-    def bend(self, sizes: npt.NDArray[np.float32]) -> None:
+    def bend(self, sizes: tuple[float, ...]) -> None:
         """Displace it by the sum of its fields times ``sizes``."""
-        if self._used.any():
-            kernels.bend(self._fields, self._used, sizes, self.nodes, self._need, self.place, self._across)
+        if self._bends:
+            self._sizes[:] = sizes
+            kernels.bend(self._fields, self._used, self._sizes, self.nodes, self._need, self.place, self._across)
 
     def touch(self, rect: Rect) -> None:
         """The part ``rect`` of the sheet changed: draw the blocks that show it."""
@@ -68,6 +71,7 @@ class Screen:
         self._side = layout.transparency == "side"
         self._scenery = scenery.build(layout)
         self._moving = any(isinstance(layer, VideoLayer) for layer in layout.layers)
+        self._changes = self._moving or layout.subtitles is not None
         self._subtitled = False
         human = self._scenery.human
         self.human: Place5 | None = None
@@ -127,6 +131,8 @@ class Screen:
             if self._side:
                 self._flat[2 * self.width * self.height :] = 128
             self.all()
+        if not self._changes:
+            return
         if not self._scenery.still:
             self._changed += self._scenery.advance(pts)
         if self._changed:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from operator import mul
 from typing import Final
 
 import cv2
@@ -34,9 +35,9 @@ BREATH: Final = 0.006
 """Lift of the shoulders by a full breath, in heights of the face."""
 HEAD_SHARE: Final = 0.45
 """How much of that lift the head takes part in."""
-STEPS: Final = 8
+STEPS: Final = 6
 """Poses are rounded to this many steps a pixel (of the point that moves most): finer is not seen."""
-BREATH_STEPS: Final = 8
+BREATH_STEPS: Final = 6
 
 Pose = tuple[int, int, int, int, int, int]
 """yaw, pitch, roll, shift x, shift y, breath, in steps. All 0: the picture as it was baked."""
@@ -136,6 +137,8 @@ class Poser:
         face = body.face
         # Pixels that the farthest point moves for an angle (its sine) of 1, a shift of 1, a breath of 1.
         self._reach = (0.5 * face, 0.5 * face, 1.3 * face, face, face, BREATH * face)
+        steps = (STEPS, STEPS, STEPS, STEPS, STEPS, BREATH_STEPS)
+        self._sizes = tuple(1 / (reach * step) for reach, step in zip(self._reach, steps, strict=True))
 
     def pose(self, motion: MotionFrame) -> Pose:
         head, reach = motion.head, self._reach
@@ -151,8 +154,7 @@ class Poser:
 
     def sizes(self, pose: Pose) -> tuple[float, ...]:
         """The sines, shifts (face heights) and breath that ``pose`` stands for."""
-        steps = (STEPS, STEPS, STEPS, STEPS, STEPS, BREATH_STEPS)
-        return tuple(value / (reach * step) for value, reach, step in zip(pose, self._reach, steps, strict=True))
+        return tuple(map(mul, pose, self._sizes))
 
 
 class Relief:

@@ -30,6 +30,8 @@ from visavis.motion import Director, Mode, MotionFrame
 from visavis.motion.loops import ASLEEP, IDLE, loop
 from visavis.motion.wire import encode_motion
 
+Costs = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
+
 SIZES: Final = ((720, 1280), (1080, 1920), (1280, 720), (1920, 1080))
 FPS: Final = 25
 SPOKEN: Final = 6.0
@@ -46,7 +48,9 @@ _PHONEME: Final = 0.075
 
 
 class SizeReport(TypedDict):
-    """Milliseconds of processor time a picture; ``share``: composing against encoding (medians of the same pictures).
+    """Milliseconds of processor time a picture, of the cheaper 98 % of pictures; ``compose_p99_ms`` of all.
+
+    ``share``: composing against encoding (medians of the same pictures).
 
     ``plain_ms``: composing without layers. ``cold_start_ms``, ``warm_start_ms``: of wall clock, to make a compositor whose
     scene lies in no file, or in one.
@@ -129,14 +133,19 @@ def _size(pack: Pack, width: int, height: int, seconds: float, folder: Path) -> 
     plain = _costs(open_renderer(pack, Layout(width, height)), frames)[FPS:]
     compose, encode = spoken[:, 0], spoken[:, 1]
     return SizeReport(
-        compose_ms=round(float(compose.mean()), 3),
+        compose_ms=round(_mean(compose), 3),
         compose_p99_ms=round(float(np.percentile(compose, 99)), 3),
-        encode_ms=round(float(encode.mean()), 3),
+        encode_ms=round(_mean(encode), 3),
         share=round(float(np.median(compose) / max(float(np.median(encode)), 1e-9)), 3),
-        plain_ms=round(float(plain[:, 0].mean()), 3),
+        plain_ms=round(_mean(plain[:, 0]), 3),
         cold_start_ms=round(cold, 1),
         warm_start_ms=round(warm, 1),
     )
+
+
+def _mean(costs: Costs) -> float:
+    """The mean without the dearest fiftieth: that is the machine's other work (a page fetched, an interrupt)."""
+    return float(costs[costs <= np.percentile(costs, 98)].mean())
 
 
 def _wall_ms(work: Callable[[], object]) -> float:
@@ -145,7 +154,7 @@ def _wall_ms(work: Callable[[], object]) -> float:
     return (time.perf_counter() - start) * 1000
 
 
-def _costs(renderer: Renderer, frames: list[MotionFrame]) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+def _costs(renderer: Renderer, frames: list[MotionFrame]) -> Costs:
     """Milliseconds of each frame, columns compose and encode; an unchanged picture is not encoded."""
     encoder = H264Encoder(renderer.width, renderer.height, FPS, _BITRATE)
     out = np.empty((renderer.height * 3 // 2, renderer.width), np.uint8)

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Final
 
 import numpy as np
 
+from visavis.avatar import cache
 from visavis.avatar.compositor import open_renderer, prepare
+from visavis.avatar.layout import HumanLayer
+from visavis.avatar.neural.factory import create_engine, face_square
+from visavis.avatar.neural.renderer import NeuralRenderer
+from visavis.avatar.neural.types import LipEngine
 from visavis.avatar.pack import find, search_folders
+from visavis.avatar.scene import placed
 from visavis.avatar.types import Renderer
 from visavis.dialogue.factory import DialogueFactory
 from visavis.dialogue.model import Endpoint
@@ -50,10 +56,15 @@ class Engines:
     dialogues: DialogueFactory
     ahead: Ahead
     loops: LoopShelf
+    lips: LipEngine | None = None
 
     @classmethod
     async def load(cls, settings: Settings) -> Engines:
         """Load all models in threads (seconds) and warm what a first job would otherwise wait for."""
+        cache.configure(settings.data / "scenes")
+        lips = None
+        if settings.lip_engine:
+            lips = await asyncio.to_thread(create_engine, settings.lip_engine, settings.lip_engine_folder)
         policy = UrlPolicy(settings.url_allow)
         dialogues = DialogueFactory(settings.answer_threshold, settings.clarify_threshold, policy)
         speech, _, _ = await asyncio.gather(
@@ -73,6 +84,7 @@ class Engines:
                     ASLEEP: Repeated(loop(ASLEEP, FPS), FPS, REST_STRIDE),
                 },
             ),
+            lips,
         )
 
     async def close(self) -> None:
@@ -98,7 +110,13 @@ class Engines:
 
     def _renderer(self, spec: JobSpec) -> Renderer:
         pack = find(spec.avatar_id, search_folders(self.settings.data))
-        return open_renderer(pack, layout(spec))
+        picture = layout(spec)
+        renderer = open_renderer(pack, picture)
+        if self.lips is None:
+            return renderer
+        human = next((layer.place for layer in picture.layers if isinstance(layer, HumanLayer)), None)
+        placement, _ = placed(pack.manifest.views, picture, astuple(human) if human else None)
+        return NeuralRenderer(renderer, self.lips, face_square(pack.manifest, placement), spec.video.fps)
 
     def room(self, spec: JobSpec, events: RoomEvents) -> Room:
         """The RTC room, empty."""

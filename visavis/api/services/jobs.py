@@ -166,6 +166,7 @@ class JobService:
             default_language=spoken(job.settings["default_language"]),
             # What is in the picture is not drawn over it once more.
             subtitles=burned is None and (room.settings.get("video_config") or {}).get("is_subtitle_enable", True),
+            semantic_actions=bool(room.settings.get("enable_semantic_action")),
             sleep_after_s=self._settings.sleep_after_s,
             sleep_warning_s=self._settings.sleep_warning_s,
             exit_mute_threshold_s=float(room.settings.get("exit_mute_threshold", 0)),

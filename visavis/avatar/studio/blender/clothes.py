@@ -130,7 +130,7 @@ def _lapel(tree: BVHTree, side: int) -> list[Row]:
             hit = tree.ray_cast(Vector((x, -1, up)), Vector((0, 1, 0)))
             y = hit[0].y if hit[0] else y
             # It rolls where it folds and stands off a little at its outer edge.
-            roll = 0.0075 * math.sin(math.pi * min(1, v * 1.15)) * (1 - 0.3 * v) + 0.0012 * v
+            roll = 0.0075 * math.sin(math.pi * min(1, v * 1.15)) * (1 - 0.3 * v) + 0.0040 * v**2
             row.append((x, y - 0.003 - roll, up))
         rows.append(row)
     return rows
@@ -180,6 +180,6 @@ def _front(tree: BVHTree, stitch: object, look: dict[str, Any]) -> None:
         hit = tree.ray_cast(Vector((x, -1, z)), Vector((0, 1, 0)))
         line.append((x, (hit[0].y if hit[0] else -0.13) - 0.0002, z))
     tube("front edge", line, 0.0011, stitch)
-    spot = OPEN_LOW - 0.016
-    hit = tree.ray_cast(Vector((0.004, -1, spot)), Vector((0, 1, 0)))
-    button((0.004, (hit[0].y if hit[0] else -0.13) - 0.002, spot), 0.0085, look.get("button", [0.03, 0.025, 0.022]))
+    spot = OPEN_LOW - 0.009
+    hit = tree.ray_cast(Vector((0.002, -1, spot)), Vector((0, 1, 0)))
+    button((0.002, (hit[0].y if hit[0] else -0.13) - 0.0045, spot), 0.0085, look.get("button", [0.03, 0.025, 0.022]))
