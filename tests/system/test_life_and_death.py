@@ -38,12 +38,12 @@ async def test_it_falls_asleep_wakes_by_voice_and_by_button(tmp_path: Path) -> N
             assert (await visitor.show()).chat_state == 4
             await visitor.until("enterSleep")
             assert (await visitor.show()).chat_state == 3
-            # Asleep: about one picture a second, hardly any CPU, and the last pictures show closed eyes.
+            # Asleep: slow breath, a third of the pictures of one who is awake, hardly any CPU.
             worker = next(p for p in psutil.Process(server.process.pid).children() if "worker" in " ".join(p.cmdline()))
             settled = asyncio.Event()
 
             def see(received: Received) -> None:
-                if received.pts - visitor.senses.pictures[-1].pts > 0.5:
+                if received.pts - visitor.senses.pictures[-1].pts > 0.09:
                     settled.set()
 
             visitor.senses.on_picture = see
@@ -53,7 +53,7 @@ async def test_it_falls_asleep_wakes_by_voice_and_by_button(tmp_path: Path) -> N
             later = asyncio.Event()
             asyncio.get_running_loop().call_later(4, later.set)
             await later.wait()
-            assert len(visitor.senses.pictures) - seen <= 8
+            assert len(visitor.senses.pictures) - seen <= 40, "8 or 9 a second"
             assert (sum(worker.cpu_times()[:2]) - before) / 4 < 0.15
 
             visitor.command("wake")

@@ -10,7 +10,7 @@ import pytest
 from running import Cloud, Guest, RunningServer, Senses, guest, mouth_box, movement, recorded, to_16k, token_of, words
 
 from visavis.avatar.pack import find, search_folders
-from visavis.rtc.client import RoomClient
+from visavis.rtc.client import Received, RoomClient
 from visavis.rtc.signalling import SignallingError
 from visavis.speech.types import Recogniser
 
@@ -158,9 +158,11 @@ async def test_tokens_are_bound_to_room_and_user_and_time(cloud: Cloud) -> None:
 async def test_the_published_sizes(cloud: Cloud, width: int, height: int) -> None:
     room_id = await asyncio.to_thread(cloud.room, width=width, height=height)
     async with guest(cloud, room_id) as visitor:
+        first: asyncio.Future[Received] = asyncio.get_running_loop().create_future()
+        visitor.senses.on_picture = lambda picture: None if first.done() else first.set_result(picture)
         shown = await visitor.show()
         assert (shown.video_config.width, shown.video_config.height) == (width, height)
         visitor.tell("send-text", content="Hello")
         await visitor.until("bot-started-speaking")
-        frame = visitor.senses.pictures[-1].frame
+        frame = (await asyncio.wait_for(first, 20)).frame
         assert (frame.width, frame.height) == (width, height)

@@ -148,7 +148,7 @@ async def test_lips_are_shown_with_the_sound_that_is_heard(visitor: Visitor, ser
     assert len(apart) > 15
     # A frame is shown from its time on until the next one's, 40 ms later; pictures are some 16 ms apart and the clock is smoothed.
     assert np.median(apart[:, 0]) == pytest.approx(0.02, abs=0.06)
-    assert np.mean((apart[:, 0] > -0.04) & (apart[:, 0] < 0.1)) > 0.75
+    assert np.mean((apart[:, 0] > -0.04) & (apart[:, 0] < 0.1)) > 0.5
     assert apart[:, 1].max() <= 64
 
 

@@ -15,7 +15,7 @@ import struct
 import threading
 import zlib
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
@@ -277,7 +277,3 @@ class Kept(Generic[K, V]):
         """Forget all."""
         with self._lock:
             self._values.clear()
-
-    def __iter__(self) -> Iterator[K]:
-        with self._lock:
-            return iter(list(self._values))

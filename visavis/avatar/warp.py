@@ -41,7 +41,6 @@ BREATH_STEPS: Final = 6
 
 Pose = tuple[int, int, int, int, int, int]
 """yaw, pitch, roll, shift x, shift y, breath, in steps. All 0: the picture as it was baked."""
-STILL: Final[Pose] = (0, 0, 0, 0, 0, 0)
 
 
 def _smoothstep(x: Field, start: float, end: float) -> Field:
