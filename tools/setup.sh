@@ -68,6 +68,13 @@ if ! installed "$want" && ! installed tests; then
   echo "$sum" > "$venv/.installed-$want"
 fi
 $venv/bin/visavis models assemble --quiet
+# The compositor's kernels are compiled once a machine (half a minute): not when the first job waits for its face.
+kernels=$(cat visavis/avatar/kernels*.py | sha256sum | cut -c1-64)
+if [ "$(cat $venv/.kernels 2>/dev/null || true)" != "$kernels" ]; then
+  say "compiling the compositor (half a minute)"
+  $venv/bin/python -c 'from visavis.avatar import cache, kernels; kernels.ready(cache.code_folder())'
+  echo "$kernels" > "$venv/.kernels"
+fi
 if [ "$want" = tests ]; then
   # MediaPipe, for the tests of `visavis avatar import`: an environment of its own.
   $venv/bin/python -c 'from visavis.avatar.importing.environment import ready; ready(print)'
