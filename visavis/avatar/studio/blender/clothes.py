@@ -58,7 +58,7 @@ def dress(human: Human, look: dict[str, Any]) -> list[tuple[np.ndarray, np.ndarr
     tree = _tree(blazer.object)
     for side in (1, -1):
         rows = _lapel(tree, side)
-        thicken(_strip("lapel", rows), solid, 0.0034)
+        thicken(_strip("lapel", rows), solid, 0.0026)
         tube("lapel seam", [_inset(row, 0.0038) for row in rows[2:-1]], 0.00033, stitch)
     rows = _collar(tree)
     thicken(_strip("collar", rows), solid, 0.0034)
@@ -79,7 +79,7 @@ def _neckline(item: object, look: dict[str, Any]) -> None:
     set_attribute(item.data, "shown", np.minimum(0.1, below))
     item.data.materials.append(ribbed("top", look["blouse"], cut=True))
     tree, rows = _tree(item), []
-    for x in np.linspace(-0.085, 0.085, 81):
+    for x in np.linspace(-0.0625, 0.0625, 81):
         row = []
         for down, out in ((-0.0010, -0.001), (0.0005, 0.0014), (0.0035, 0.0018), (0.0068, 0.0014), (0.0085, 0.0002)):
             z = float(_neck_height(np.array(x), look)) - down
@@ -130,7 +130,7 @@ def _lapel(tree: BVHTree, side: int) -> list[Row]:
             hit = tree.ray_cast(Vector((x, -1, up)), Vector((0, 1, 0)))
             y = hit[0].y if hit[0] else y
             # It rolls where it folds and stands off a little at its outer edge.
-            roll = 0.0075 * math.sin(math.pi * min(1, v * 1.15)) * (1 - 0.3 * v) + 0.0040 * v**2
+            roll = 0.0075 * math.sin(math.pi * min(1, v * 1.15)) * (1 - 0.3 * v) + 0.0012 * v**2
             row.append((x, y - 0.003 - roll, up))
         rows.append(row)
     return rows
@@ -155,7 +155,8 @@ def _collar(tree: BVHTree) -> list[Row]:
             spot = base + out * width * part
             down = tree.ray_cast(Vector((spot[0], spot[1], z + 0.05)), Vector((0, 0, -1)))
             level = down[0].z if down[0] else spot[2]
-            row.append(np.array([spot[0], spot[1], level + 0.006 + 0.004 * (1 - part)]))
+            # Its ends lie down on the coat: no slot opens under them.
+            row.append(np.array([spot[0], spot[1], level + (0.006 + 0.004 * (1 - part)) * (1 - 0.7 * front**2)]))
         rows.append([tuple(map(float, point)) for point in row])
     return rows
 

@@ -24,20 +24,101 @@ def grow(human: Human, scalp: Scalp, clothes: list[tuple[np.ndarray, np.ndarray]
     solid = np.concatenate([solid, *[points for points, _ in clothes]])
     solid_normal = np.concatenate([solid_normal, *[normal for _, normal in clothes]])
     layer = rng.random(len(roots)) ** 1.4
-    # The part runs from the forehead to the crown; behind it the hair falls to both sides alike.
+    # The part runs from the forehead to the crown; behind it the hair falls to both sides alike. Single hairs cross it.
     part = look["part"] * np.clip((0.03 - roots[:, 1]) / 0.06, 0, 1)
-    side = np.where(roots[:, 0] >= part + 0.0012 * np.sin(roots[:, 1] * 700), 1.0, -1.0)
-    paths = _fallen(human, look, rng, (roots, normals, side, layer), (cKDTree(solid), solid, solid_normal))
-    paths = _locks(paths, side, look, rng)
-    paths = _cut(paths, _ends(paths, look, layer, rng))
+    part = part + 0.0005 * np.sin(roots[:, 1] * 170) + rng.normal(0, look["part_soft"], len(roots))
+    side = np.where(roots[:, 0] >= part, 1.0, -1.0)
+    body = (cKDTree(solid), solid, solid_normal)
+    paths = _fallen(human, look, rng, (roots, normals, side, layer), body)
+    paths, lock = _locks(paths, side, look, rng)
+    ends = _ends(paths, look, layer, lock, rng)
+    paths = _hung(paths, side, layer, look)
+    paths = _cut(paths, ends)
     for step in range(3, _STEPS):
         paths[:, step] = _off_face(paths[:, step], side, layer, look)
+    paths = _lifted(paths, body)
+    tone = _tones(lock, layer, look, rng) - look["tone_side"] * side
+    loose, of = _loose(paths, look, rng)
+    radius = look["radius"] * rng.uniform(0.75, 1.15, len(paths))
+    paths, tone = np.concatenate([paths, loose]), np.concatenate([tone, tone[of]])
+    radius = np.concatenate([radius, np.full(len(loose), look["radius"] * 0.6)])
     t = np.linspace(0, 1, _STEPS)
-    taper = np.interp(t, (0, 0.5, 0.8, 1), (1, 1, 0.72, 0.18))
-    radius = look["radius"] * rng.uniform(0.75, 1.15, len(paths))[:, None] * taper
-    material = strand_material("hair", look["melanin"], look["redness"], look["rough"], look["random"])
+    taper = np.interp(t, (0, 0.5, 0.8, 1), (1, 1, 0.75, 0.3))
+    material = _material(look)
     _baby_hairs(human, scalp, look, rng, material)
-    return curves_object("hair", paths, radius, material)
+    return _toned(curves_object("hair", paths, radius[:, None] * taper, material), tone)
+
+
+def _material(look: dict[str, Any]) -> object:
+    """Hair whose pigment differs from lock to lock and from hair to hair, and grows lighter towards the ends."""
+    material = strand_material("hair", look["melanin"], look["redness"], look["rough"], look["random"])
+    nodes, links = material.node_tree.nodes, material.node_tree.links
+    shader = next(node for node in nodes if node.type == "BSDF_HAIR_PRINCIPLED")
+    tone, info, bleach, pigment = (
+        nodes.new(f"ShaderNode{kind}") for kind in ("Attribute", "HairInfo", "MapRange", "Math")
+    )
+    tone.attribute_name, pigment.operation = "tone", "ADD"
+    bleach.interpolation_type = "SMOOTHSTEP"
+    for index, number in enumerate((0.25, 1.0, look["melanin"], look["melanin_tips"]), 1):
+        bleach.inputs[index].default_value = number
+    links.new(info.outputs["Intercept"], bleach.inputs[0])
+    links.new(bleach.outputs[0], pigment.inputs[0])
+    links.new(tone.outputs["Fac"], pigment.inputs[1])
+    links.new(pigment.outputs[0], shader.inputs["Melanin"])
+    return material
+
+
+def _tones(lock: np.ndarray, layer: np.ndarray, look: dict[str, Any], rng: np.random.Generator) -> np.ndarray:
+    """How much more pigment than usual each strand has: by its lock, by itself, and less in the upper layers."""
+    _, number = np.unique(lock, return_inverse=True)
+    of_lock = rng.normal(0, look["tone_locks"], number.max() + 1)[number]
+    return of_lock + rng.normal(0, look["tone_strands"], len(lock)) - 0.05 * layer
+
+
+def _toned(item: object, tone: np.ndarray) -> object:
+    attribute = item.data.attributes.new("tone", "FLOAT", "CURVE")
+    attribute.data.foreach_set("value", tone.astype(np.float32))
+    return item
+
+
+def _hung(paths: np.ndarray, side: np.ndarray, layer: np.ndarray, look: dict[str, Any]) -> np.ndarray:
+    """Give the hanging hair its outline: fuller beside the cheeks, then closing in on the neck and the collarbones."""
+    out = np.interp(paths[:, :, 2], look["fuller_z"], look["fuller"]) * layer[:, None]
+    into = np.interp(paths[:, :, 2], look["closer_z"], look["closer"])
+    x = np.abs(paths[:, :, 0]) + out - into
+    paths = paths.copy()
+    paths[:, :, 0] = np.where(
+        paths[:, :, 2] < look["fuller_z"][-1], side[:, None] * np.maximum(x, 0.012), paths[:, :, 0]
+    )
+    return paths
+
+
+def _lifted(paths: np.ndarray, body: tuple[cKDTree, np.ndarray, np.ndarray]) -> np.ndarray:
+    """Lift what shaping has pushed into skin or clothes."""
+    tree, points, normals = body
+    low = (paths[:, :, 2] < 0.60) & (np.arange(paths.shape[1]) > 2)
+    place = paths[low]
+    distance, near = tree.query(place, distance_upper_bound=0.03)
+    touching = np.isfinite(distance)
+    near[~touching] = 0
+    depth = ((place - points[near]) * normals[near]).sum(1)
+    place += normals[near] * np.where(touching, np.clip(0.0025 - depth, 0, 0.015), 0)[:, None]
+    paths[low] = place
+    return paths
+
+
+def _loose(paths: np.ndarray, look: dict[str, Any], rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Single hairs that stand off the others, and of which strands they are copies."""
+    of = rng.choice(len(paths), look["loose"], replace=False)
+    count, steps = len(of), paths.shape[1]
+    t = np.linspace(0, 1, steps)
+    out = unit(paths[of, steps // 2] * [1, 1, 0] - [0, look["centre_y"], 0])[:, None]
+    off = rng.gamma(2.0, 0.0013, count)[:, None] * np.clip(t / 0.35, 0, 1) ** 1.5
+    turn = rng.uniform(0, 2 * np.pi, (count, 1)) + t * rng.uniform(3, 11, (count, 1))
+    curl = np.stack([np.sin(turn), np.cos(turn), 0.3 * np.sin(turn + 1)], 2) * 0.003 * (t * 1.5).clip(0, 1)[:, None]
+    up = np.zeros((count, steps, 3))
+    up[:, :, 2] = 0.2 * off * np.clip((paths[of, :, 2] - 0.69) / 0.03, 0, 1)
+    return paths[of] + out * off[:, :, None] + up + curl, of
 
 
 def _roots(scalp: Scalp, look: dict[str, Any], rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -65,10 +146,14 @@ def _fallen(human, look, rng, strands, solid) -> np.ndarray:
     crown = np.clip((roots[:, 2] - eye - 0.06) / 0.05, 0, 1)
     # What grows low at the nape hangs straight down and fills the space beside the neck.
     nape = np.clip((roots[:, 1] - 0.0) / 0.03, 0, 1) * np.clip((eye - 0.01 - roots[:, 2]) / 0.03, 0, 1)
-    direction = axis(count, side * (0.8 - 0.6 * nape), 0.22 + look["sweep_back"] * front, -0.05)
+    # The half turned away from the key light is combed less to the back: hair shines only across the light's way.
+    along, back = (np.where(side < 0, *look[name]) for name in ("sweep_along", "sweep_back"))
+    direction = axis(count, side * (0.8 - 0.6 * nape), along + back * front, -0.05)
     direction += noise * 0.07 + rng.normal(0, 0.035, (count, 3))
     direction -= normals * (direction * normals).sum(1, keepdims=True)
-    direction = unit(unit(direction) + normals * (0.10 + look["volume"] * crown)[:, None])
+    # Beside the part it rises before it falls.
+    beside = np.exp(-np.abs(roots[:, 0] - part) / 0.02)
+    direction = unit(unit(direction) + normals * (0.10 + look["volume"] * crown * (0.3 + 0.7 * beside))[:, None])
     length = roots[:, 2] - look["end"]
     length += (
         0.05 * np.clip((roots[:, 2] - eye - 0.03) / 0.07, 0, 1) * np.clip(1.2 - np.abs(roots[:, 0] - part) / 0.07, 0, 1)
@@ -79,7 +164,7 @@ def _fallen(human, look, rng, strands, solid) -> np.ndarray:
     path = [position.copy()]
     for step in range(1, _STEPS):
         t = (step - 1) / (_STEPS - 1)
-        fall = 0.14 + 0.31 * min(1.0, t * 2.4)
+        fall = 0.06 + 0.39 * min(1.0, t * 2.2)
         direction = direction * (1 - fall) + np.array([0, 0, -1.0]) * fall + noise * 0.012
         inwards = centre_line - position
         inwards[:, 2] = 0
@@ -91,7 +176,7 @@ def _fallen(human, look, rng, strands, solid) -> np.ndarray:
         near[~touching] = 0
         depth = ((moved - points[near]) * point_normals[near]).sum(1)
         gap = (0.002 + look["thickness"] * layer) * np.clip(t * 4, 0.12, 1)
-        gap += 0.003 * (moved[:, 2] > eye + 0.03) * np.clip(t * 6, 0, 1)
+        gap += look["crown"] * np.clip((moved[:, 2] - eye - 0.02) / 0.04, 0, 1) * np.clip(t * 6, 0, 1)
         push = np.where(touching, np.clip(gap - depth, 0, 0.02), 0)
         moved += point_normals[near] * push[:, None]
         moved = _off_face(moved, side, layer, look) if t > 0.08 else moved
@@ -102,43 +187,46 @@ def _fallen(human, look, rng, strands, solid) -> np.ndarray:
     return np.stack(path, 1)
 
 
-def _locks(paths: np.ndarray, side: np.ndarray, look: dict[str, Any], rng: np.random.Generator) -> np.ndarray:
-    """Gather strands into locks (broad, then fine), let the locks wave, and let single hairs fly."""
+def _locks(paths: np.ndarray, side: np.ndarray, look: dict[str, Any], rng: np.random.Generator):
+    """Gather strands into locks (broad, then fine) and let the locks wave. Returns the paths and each strand's lock."""
     count, steps = paths.shape[:2]
     t = np.linspace(0, 1, steps)
     # Neighbours half-way down and on the same side of the part belong together.
     middle = paths[:, steps // 2]
+    lock = None
     for groups, pull, begin in ((look["locks"], look["lock_pull"], 0.12), (look["locks"] * 11, 0.62, 0.05)):
         chosen = rng.choice(count, int(groups), replace=False)
         place = np.column_stack([middle * [1, 1, 0.35], side * 0.5, 0.25 * paths[:, 0, 1]])
         lead = chosen[cKDTree(place[chosen]).query(place)[1]]
+        lock = lead if lock is None else lock
         strength = pull * rng.uniform(0.45, 1.15, count)[:, None] * np.clip((t - begin) / 0.6, 0, 1) ** 1.2
         paths = paths + np.clip(strength, 0, 0.93)[:, :, None] * (paths[lead] - paths)
         middle = paths[:, steps // 2]
     out = middle * [1, 1, 0]
     out = unit(out - [0, look["centre_y"], 0])
     along = np.concatenate([np.zeros((count, 1)), np.cumsum(np.linalg.norm(np.diff(paths, axis=1), axis=2), 1)], 1)
-    # Neighbours wave together: the phase comes from the place.
-    phase = 2.1 * np.sin(middle[:, 0] * 95 + 1.3) + 2.4 * np.sin(middle[:, 1] * 80) + rng.normal(0, 0.25, count)
-    wave = np.sin(along / look["wave_length"] * 2 * np.pi + phase[:, None]) * np.clip((t - 0.22) / 0.5, 0, 1)
+    # Neighbours wave together: the phase comes from the place, and a little from the lock.
+    phase = 1.3 * np.sin(middle[:, 0] * 95 + 1.3) + 1.5 * np.sin(middle[:, 1] * 80) + rng.normal(0, 0.2, count)
+    phase += rng.normal(0, look["wave_apart"], count)[lock]
+    wave = np.sin(along / look["wave_length"] * 2 * np.pi + phase[:, None]) * np.clip((t - 0.25) / 0.4, 0, 1)
     paths = paths + (wave * look["wave"])[:, :, None] * out[:, None]
     tangent = np.stack([-out[:, 1], out[:, 0], np.zeros(count)], 1)
-    sway = np.sin(along / look["wave_length"] * 1.7 * np.pi + 1.7 * phase[:, None]) * np.clip((t - 0.3) / 0.5, 0, 1)
-    paths = paths + (sway * look["wave"] * 0.8)[:, :, None] * tangent[:, None]
+    sway = np.sin(along / look["wave_length"] * 1.7 * np.pi + 1.7 * phase[:, None]) * np.clip((t - 0.25) / 0.4, 0, 1)
+    paths = paths + (sway * look["wave"])[:, :, None] * tangent[:, None]
     # Fine unrest for all, and a few fly-aways.
     loose = np.where(rng.random(count) < look["flyaway"], rng.uniform(1.5, 5.0, count), rng.uniform(0.2, 0.9, count))
     drift = np.cumsum(rng.normal(0, 1, (count, steps, 3)), 1) / np.sqrt(steps)
     drift -= drift[:, :1]
-    return paths + drift * (0.0011 * loose[:, None, None]) * np.clip(t / 0.5, 0, 1)[None, :, None]
+    return paths + drift * (0.0011 * loose[:, None, None]) * np.clip(t / 0.5, 0, 1)[None, :, None], lock
 
 
-def _ends(paths: np.ndarray, look: dict[str, Any], layer: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _ends(paths, look, layer, lock, rng) -> np.ndarray:
     """The height at which each strand ends: longer in front, uneven from lock to lock and from hair to hair."""
-    place = paths[:, -1]
-    front = np.clip((0.01 - place[:, 1]) / 0.10, 0, 1)
-    lock = 0.006 * np.sin(place[:, 0] * 210 + 4 * np.sin(place[:, 1] * 130))
-    uneven = rng.normal(0, 0.004, len(paths)) + 0.020 * rng.random(len(paths)) ** 3
-    return look["end"] - look["longer_front"] * front + 0.010 * layer + lock + uneven
+    front = np.clip((0.01 - paths[:, -1, 1]) / 0.10, 0, 1)
+    _, number = np.unique(lock, return_inverse=True)
+    of_lock = rng.normal(0, look["uneven_locks"], number.max() + 1)[number]
+    uneven = rng.normal(0, 0.004, len(paths)) + look["uneven"] * rng.random(len(paths)) ** 2.8
+    return look["end"] - look["longer_front"] * front + 0.010 * layer + of_lock + uneven
 
 
 def _cut(path: np.ndarray, end: np.ndarray) -> np.ndarray:
@@ -178,24 +266,27 @@ def _in_outline(points: np.ndarray, layer: np.ndarray, look: dict[str, Any]) -> 
 
 
 def _baby_hairs(human: Human, scalp: Scalp, look: dict[str, Any], rng: np.random.Generator, material: object) -> None:
-    """Short fine hairs before the hairline: they soften it."""
-    roots, normals, ear = scalp.sample(200_000, rng)
+    """Short fine hairs before the hairline, combed the way of the others: they let it fade into the skin."""
+    roots, normals, ear = scalp.sample(300_000, rng)
     over = scalp.height_over_line(roots)
-    keep = (over > -0.005) & (over < 0.006) & (ear < 0.05) & (roots[:, 1] < -0.03)
+    dense = np.clip((over + 0.007) / 0.008, 0, 1) ** 1.6 * np.clip((0.010 - over) / 0.004, 0, 1)
+    keep = (rng.random(len(roots)) < dense) & (ear < 0.05) & (roots[:, 1] < -0.03)
     keep &= ((roots - scalp.centre) * normals).sum(1) > 0
-    roots, normals = roots[keep][: look["baby_hairs"]], normals[keep][: look["baby_hairs"]]
+    roots, normals, over = (values[keep][: look["baby_hairs"]] for values in (roots, normals, over))
     count = len(roots)
     side = np.where(roots[:, 0] >= look["part"], 1.0, -1.0)
-    way = axis(count, side * rng.uniform(0.3, 1.0, count), 0.5, rng.uniform(-0.1, 0.5, count)) + rng.normal(
-        0, 0.25, (count, 3)
-    )
+    # At the temples they fall, at the forehead they are combed up and aside.
+    high = np.clip((roots[:, 2] - human.eye_left[2] - 0.03) / 0.03, 0, 1)
+    way = axis(count, side * rng.uniform(0.2, 0.8, count), 0.6, -0.4 + high * rng.uniform(0.6, 1.3, count))
+    way += rng.normal(0, 0.18, (count, 3))
     way = unit(way - normals * (way * normals).sum(1, keepdims=True))
-    length = rng.uniform(0.005, 0.020, count)[:, None]
+    length = (rng.uniform(0.004, 0.012, count) + 0.8 * np.clip(over + 0.004, 0, 0.01))[:, None]
     path, position = [roots], roots
     for step in range(1, 7):
-        lift = normals * (0.16 - 0.03 * step)
-        way = unit(way + np.array([0, 0, -0.05]) + rng.normal(0, 0.06, (count, 3)))
+        lift = normals * (0.20 - 0.045 * step)
+        way = unit(way + side[:, None] * [[0.05, 0, 0]] + rng.normal(0, 0.05, (count, 3)))
         position = position + (way + lift) * length / 6
         path.append(position)
-    taper = look["radius"] * 0.5 * np.linspace(1, 0.2, 7)
-    curves_object("baby hairs", np.stack(path, 1), taper, material)
+    thin = rng.uniform(0.3, 0.6, count)[:, None] * np.clip(0.7 + over[:, None] * 60, 0.5, 1)
+    radius = look["radius"] * thin * np.linspace(1, 0.15, 7)
+    _toned(curves_object("baby hairs", np.stack(path, 1), radius, material), np.full(count, -0.1))

@@ -95,6 +95,8 @@ def _combed(
     length *= 1 - 0.6 * low
     lift = look["lift"] * (top * (0.45 + 0.55 * front) * (1 - 0.8 * near_part)) + look["bristle"] * (1 - top)
     shell = look["thickness"] * top * (0.35 + 0.65 * layer) * (0.7 + 0.5 * front) * (1 - 0.6 * near_part)
+    # The first rows over the forehead lie flat: the hairline is an edge of hairs, not of a cap.
+    shell *= np.clip(scalp.height_over_line(roots) / 0.016, 0.2, 1) * front + (1 - front)
     shell += look["cropped"] * (1 - top) * (0.3 + 0.7 * layer) * (1 - 0.6 * low)
     position, path = roots.copy(), [roots.copy()]
     near_normal = normals

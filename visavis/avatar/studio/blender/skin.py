@@ -32,6 +32,10 @@ def paint(human: Human, body: Part, scalp: np.ndarray, look: dict[str, Any]) -> 
     blush += 0.35 * _spots(points, [[0, y - 0.02, z - 0.098]], [0.014, 0.03, 0.008])
     lid = _spots(points, [[s * x, y, z + 0.0105] for s in both], [0.016, 0.03, 0.0062])
     under = _spots(points, [[s * (x - 0.004), y - 0.01, z - 0.0135] for s in both], [0.011, 0.02, 0.004])
+    lids, fold = _lids(human, body.ids)
+    smile = np.linalg.norm(human.deltas["mouthSmileLeft"][body.ids], axis=1)
+    mouth = points[np.argmax(smile)]  # its corner is what a smile moves most
+    nook = _spots(points, [[s * abs(mouth[0]), mouth[1], mouth[2]] for s in both], [0.0035, 0.012, 0.0024])
     gloss = _spots(points, [[0, front, z - 0.028]], [0.006, 0.02, 0.016])
     gloss += 0.8 * _spots(points, [[0, y - 0.02, z + 0.045]], [0.03, 0.04, 0.016])
     gloss += 0.9 * _spots(points, [[s * 0.042, y - 0.005, z - 0.024] for s in both], [0.013, 0.03, 0.008])
@@ -53,18 +57,26 @@ def paint(human: Human, body: Part, scalp: np.ndarray, look: dict[str, Any]) -> 
     for name, values in (
         ("blush", blush), ("lid", lid), ("under", under), ("gloss", gloss), ("liner", liner),
         ("coarse", coarse), ("beard", beard), ("bags", bags), ("corner", corner), ("cool", temple + hollow),
-        ("scalp", scalp[body.ids]),
+        ("scalp", scalp[body.ids]), ("lids", lids), ("fold", fold), ("nook", nook),
     ):  # fmt: skip
         set_attribute(body.object.data, name, np.clip(values, 0, 1))
     body.object.data.materials.append(_skin(human, look))
 
 
+def _lids(human: Human, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """0..1 for each vertex of ``ids``: the upper lids' skin (what a blink draws down), and the fold along its upper rim."""
+    way = sum(-human.deltas[f"eyeBlink{side}"][ids, 2] for side in ("Left", "Right"))
+    part = np.clip(way / way.max(), 0, 1)
+    return np.clip(part / 0.45, 0, 1), np.exp(-(((part - 0.34) / 0.12) ** 2))
+
+
 def _beard(points: np.ndarray, human: Human) -> np.ndarray:
     """Where a beard grows: upper lip, chin, jaw and the throat below it."""
     _, y, z = human.eye_left
-    jaw = np.clip((z - 0.040 - 0.9 * np.clip(np.abs(points[:, 0]) - 0.03, -0.01, 0.02) - points[:, 2]) / 0.012, 0, 1)
+    jaw = np.clip((z - 0.040 - 0.9 * np.clip(np.abs(points[:, 0]) - 0.03, -0.01, 0.02) - points[:, 2]) / 0.030, 0, 1)
+    jaw = jaw * jaw * (3 - 2 * jaw)
     throat = np.clip((points[:, 2] - (z - 0.155)) / 0.02, 0, 1)
-    cheek = 1 - _spots(points, [[s * 0.036, y, z - 0.058] for s in (1, -1)], [0.010, 0.03, 0.013])
+    cheek = 1 - _spots(points, [[s * 0.036, y, z - 0.058] for s in (1, -1)], [0.014, 0.03, 0.017])
     return jaw * throat * cheek * np.clip((y + 0.085 - points[:, 1]) / 0.03, 0, 1)
 
 
@@ -73,6 +85,8 @@ def _tone(s: Shader, look: dict[str, Any]) -> object:
     light, dark, red = (np.array(look[key]) for key in ("light", "dark", "red"))
     mottle = look["mottle"]
     colour = s.mix(rgba(light), rgba(dark), s.ranged(s.noise(26, 6), 0.33, 0.68))
+    # Broad differences: sun, blood and shade are never even over a face.
+    colour = s.mix(colour, rgba(dark * [1.06, 0.90, 0.86]), s.ranged(s.noise(11, 2), 0.42, 0.68, 0, 0.26))
     colour = s.mix(colour, rgba(red), s.math("MULTIPLY", s.ranged(s.noise(75, 5), 0.46, 0.72), mottle))
     pale = light * [1.06, 1.08, 1.06]
     colour = s.mix(colour, rgba(np.minimum(pale, 0.9)), s.math("MULTIPLY", s.ranged(s.noise(120, 4), 0.5, 0.7), mottle))
@@ -119,16 +133,25 @@ def _skin(human: Human, look: dict[str, Any]) -> object:
     textures = human.data / "mpfb2" / "textures"
     s = Shader("skin", follow=True)
     lips = s.texture(textures / "mpfb_lips.jpg")
-    dark = np.array(look["dark"])
+    light, dark = np.array(look["light"]), np.array(look["dark"])
+    plain = s.math("SUBTRACT", 1.0, s.math("MULTIPLY", s.attribute("lids"), 0.92))
     creases = lines(s, human, look.get("frown", 1.0)) if look.get("wrinkles") else None
+    if creases is not None:
+        creases = s.math("MULTIPLY", creases, plain)
     colour = _tone(s, look)
     colour = s.mix(colour, rgba(look["blush"]), s.math("MULTIPLY", s.attribute("blush"), look["blush_weight"]))
     colour = s.mix(colour, rgba(look["lid"]), s.math("MULTIPLY", s.attribute("lid"), look["lid_weight"]))
-    colour = s.mix(colour, rgba(dark * np.array([0.8, 0.66, 0.72])), s.math("MULTIPLY", s.attribute("under"), 0.35))
+    colour = s.mix(colour, rgba(dark * np.array([0.8, 0.66, 0.72])), s.math("MULTIPLY", s.attribute("under"), 0.27))
     colour = _age(s, colour, look, creases)
     colour = _lip_tint(s, colour, lips, look)
+    # The lids' skin is thin and smooth: it is stretched by a blink and would show streaks.
+    smooth = (light * 0.3 + dark * 0.7) * [0.94, 0.86, 0.86]
+    colour = s.mix(colour, rgba(smooth), s.math("MULTIPLY", s.attribute("lids"), 0.7))
+    fold = s.math("MULTIPLY", s.attribute("fold"), look.get("fold", 0.4))
+    colour = s.mix(colour, rgba(dark * [0.55, 0.42, 0.40]), fold)
+    colour = s.mix(colour, rgba(dark * [0.42, 0.26, 0.25]), s.math("MULTIPLY", s.attribute("nook"), 0.55))
     inside = s.texture(textures / "mpfb_inside-mouth.jpg")
-    colour = s.mix(colour, (0.16, 0.03, 0.025, 1), s.math("MULTIPLY", inside, 0.95))
+    colour = s.mix(colour, (0.42, 0.075, 0.06, 1), s.math("MULTIPLY", inside, 0.95))
     corner = s.attribute("corner")
     colour = s.mix(colour, (0.58, 0.20, 0.17, 1), s.math("MULTIPLY", corner, 0.7))
     colour = s.mix(colour, (0.016, 0.010, 0.008, 1), s.math("MULTIPLY", s.attribute("liner"), look["liner"]))
@@ -148,7 +171,7 @@ def _skin(human: Human, look: dict[str, Any]) -> object:
     if look.get("eyebags"):
         puff = s.math("MULTIPLY", s.attribute("bags"), look["eyebags"] * 2.2)
         relief = s.math("ADD", relief, puff)
-    normal = s.bump(relief, 1.0, look.get("relief", 0.0007))
+    normal = s.bump(s.math("MULTIPLY", relief, plain), 1.0, look.get("relief", 0.0007))
     if creases is not None:
         normal = s.bump(s.math("SUBTRACT", 1.0, creases), min(1.0, look["wrinkles"]), 0.0022, normal)
     furrows = s.math("MULTIPLY", s.noise(800, 2, s.scaled((1, 1, 0.10))), lips)
@@ -156,7 +179,7 @@ def _skin(human: Human, look: dict[str, Any]) -> object:
         base_color=colour, roughness=rough, normal=s.bump(furrows, 0.6, 0.0012, normal), ior=1.4,
         subsurface_weight=1.0, subsurface_radius=(1, 0.35, 0.18), subsurface_scale=look["scatter"],
         coat_weight=s.fold("MAXIMUM", s.math("MULTIPLY", lips, look.get("lip_gloss", 0.35)),
-                           s.math("MULTIPLY", s.attribute("gloss"), 0.10), corner),
+                           s.math("MULTIPLY", s.attribute("gloss"), 0.16), corner),
         coat_roughness=s.lerp(0.34, 0.16, lips),
     )  # fmt: skip
     return s.material

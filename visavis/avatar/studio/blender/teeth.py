@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
@@ -35,8 +36,9 @@ class _Arch:
         turn = np.linspace(0, np.pi / 2, 200)
         known = np.array(known)
         known = np.vstack([[0, far[angle < 0.12].max()], known])
-        fit = np.polyfit(known[:, 0], known[:, 1], 4)
-        radius = np.polyval(fit, turn)
+        # Even in the angle: an arch has no corner between its two middle teeth.
+        fit = np.polyfit(known[:, 0] ** 2, known[:, 1], 2)
+        radius = np.polyval(fit, turn**2)
         self.line = np.stack([radius * np.sin(turn), self.back - radius * np.cos(turn)], 1)
         self.length = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(self.line, axis=0), axis=1))])
 
@@ -56,10 +58,11 @@ def _bent(value: np.ndarray, power: float) -> np.ndarray:
 def _tooth(width: float, height: float, thick: float, canine: bool) -> tuple[np.ndarray, np.ndarray]:
     """Points (across, outwards, up) of one tooth whose biting edge is at 0 and whose root goes up; and 0..1 upwards."""
     turn, rise = np.meshgrid(np.arange(_AROUND) / _AROUND * 2 * np.pi, np.linspace(-np.pi / 2, np.pi / 2, _UP))
-    flat = _bent(np.cos(rise), 0.42)
+    flat = _bent(np.cos(rise), 0.36 if canine else 0.26)
     up = (_bent(np.sin(rise), 0.62) + 1) / 2
-    across = width / 2 * _bent(np.cos(turn), 0.62) * flat * (1 - 0.20 * up**1.5)
-    out = thick / 2 * _bent(np.sin(turn), 0.75) * flat * (0.42 + 0.58 * np.clip(up * 1.8, 0, 1))
+    # Broadest in the lower third, where neighbours touch.
+    across = width / 2 * _bent(np.cos(turn), 0.50) * flat * (1 - 0.16 * np.clip(up - 0.3, 0, 1) ** 1.3)
+    out = thick / 2 * _bent(np.sin(turn), 0.62) * flat * (0.42 + 0.58 * np.clip(up * 1.8, 0, 1))
     out += 0.0008 * np.sin(up * np.pi) - 0.0006
     z = up * height
     if canine:
@@ -74,6 +77,7 @@ class Jaw:
         self.ids = human.group_vertices(f"helper-{name}-teeth")
         self.rest = human.vertices[self.ids]
         upper = name == "upper"
+        self.flesh = None if upper else _Flesh(human, self.ids)
         self.shift = -look[name]
         band = self.rest
         edge = band[:, 2].min() if upper else band[:, 2].max()
@@ -86,17 +90,17 @@ class Jaw:
         scale = 0.94 * arch.length[-1] / total if arch.length[-1] < total else 0.97
         rng = np.random.default_rng(int(look.get("seed", 3)))
         for side in (1.0, -1.0):
-            along = -0.00012 if upper else -0.0003  # the two middle teeth touch
+            along = -0.0002  # the two middle teeth touch
             for number, (width, height, thick, longer) in enumerate(UPPER if upper else LOWER):
                 w, h = width * scale / 1000, height / 1000
                 place, direction = arch.at(along + w / 2)
-                along += w + 0.00004
+                along += w - 0.00012
                 shape, rise = _tooth(w, h, thick / 1000, number == 2)
-                tilt = rng.normal(0, 0.012)
+                tilt = rng.normal(0, 0.006)
                 tangent = np.array([direction[0] * side, direction[1], 0])
                 outward = np.array([direction[1] * side, -direction[0], 0])
                 outward = outward if outward @ np.array([place[0] * side, place[1] - arch.back, 0]) > 0 else -outward
-                spot = np.array([place[0] * side, place[1], edge - way * longer / 1000 + rng.normal(0, 0.00012)])
+                spot = np.array([place[0] * side, place[1], edge - way * longer / 1000 + rng.normal(0, 0.00008)])
                 lean = np.array([0, 0.06, 0]) * way
                 local = shape[:, :1] * (tangent + np.array([0, 0, tilt])) + shape[:, 1:2] * outward
                 local = local + shape[:, 2:3] * (np.array([0, 0, way]) + lean - outward * 0.10)
@@ -113,14 +117,49 @@ class Jaw:
         self.pose(human.vertices)
 
     def pose(self, vertices: np.ndarray) -> None:
-        now = vertices[self.ids]
-        a, b = self.rest.mean(0), now.mean(0)
-        u, _, v = np.linalg.svd((self.rest - a).T @ (now - b))
-        turn = (u @ np.diag([1, 1, np.sign(np.linalg.det(u @ v))]) @ v).T
+        move = _rigid(self.rest, vertices[self.ids]) if self.flesh is None else self.flesh.motion(vertices)
         for item, points in ((self.object, self.points), (self.gum, self.gum_points)):
-            moved = (points - a) @ turn.T + b + [0, 0, self.shift]
+            moved = move(points) + np.array([0.0, 0.0, self.shift])
             item.data.vertices.foreach_set("co", moved.astype(np.float32).ravel())
             item.data.update()
+
+
+def _rigid(rest: np.ndarray, now: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """The rigid motion that takes ``rest`` nearest to ``now`` (Kabsch)."""
+    a, b = rest.mean(0), now.mean(0)
+    u, _, v = np.linalg.svd((rest - a).T @ (now - b))
+    turn = (u @ np.diag([1, 1, np.sign(np.linalg.det(u @ v))]) @ v).T
+    return lambda points: (points - a) @ turn.T + b
+
+
+class _Flesh:
+    """How the chin moves with the jaw.
+
+    The jaw's face units carry the mesh's lower teeth less far back than the chin before them, which they would pierce;
+    teeth that go with the chin's flesh stay behind it.
+    """
+
+    UNITS = ("jawOpen", "jawForward", "jawLeft", "jawRight")
+    SLIP = 0.08  # how much of its way down the lip leaves the teeth behind: their tips show in a wide open mouth
+
+    def __init__(self, human: Human, teeth: np.ndarray) -> None:
+        band = human.vertices[teeth]
+        self.human, self.teeth = human, teeth
+        self.basis = np.stack([human.deltas[name][teeth].ravel() for name in self.UNITS], 1)
+        body = human.group_vertices("body")
+        points = human.vertices[body]
+        near = (np.abs(points[:, 0]) < 0.016) & (points[:, 1] < band[:, 1].min() + 0.004)
+        near &= (points[:, 2] < band[:, 2].max() + 0.002) & (points[:, 2] > band[:, 2].min() - 0.012)
+        near &= human.deltas["jawOpen"][body, 2] < -0.015  # the lower lip, not the upper
+        self.ids = body[near]
+
+    def motion(self, vertices: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+        """The jaw's rigid motion in the pose ``vertices``."""
+        way = (vertices[self.teeth] - self.human.vertices[self.teeth]).ravel()
+        weights = np.linalg.lstsq(self.basis, way, rcond=None)[0]
+        delta = sum(w * self.human.deltas[name][self.ids] for w, name in zip(weights, self.UNITS, strict=True))
+        rest = self.human.vertices[self.ids]
+        return _rigid(rest, rest + delta * [1, 1, 1 - self.SLIP])
 
 
 def _grid(first: int) -> list[list[int]]:
@@ -166,11 +205,11 @@ def _enamel(look: dict[str, Any]) -> object:
     s = Shader("teeth")
     colour = np.array(look.get("enamel", [0.82, 0.76, 0.66]))
     rise = s.attribute("rise")
-    shade = s.mix(rgba(colour * [0.92, 0.96, 1.0]), rgba(colour), s.ranged(rise, 0.0, 0.25))
+    shade = s.mix(rgba(colour * [0.93, 0.93, 0.92]), rgba(colour), s.ranged(rise, 0.0, 0.25))
     shade = s.mix(shade, rgba(colour * [0.95, 0.84, 0.68]), s.ranged(rise, 0.35, 0.95))
     shade = s.mix(shade, rgba(colour * 0.86), s.math("MULTIPLY", s.noise(260, 3), 0.35))
     s.set(
-        base_color=shade, roughness=0.22, coat_weight=0.5, coat_roughness=0.08, subsurface_weight=0.6,
+        base_color=shade, roughness=0.28, coat_weight=0.35, coat_roughness=0.10, subsurface_weight=0.6,
         subsurface_scale=0.0012, subsurface_radius=(1, 0.8, 0.6), normal=s.bump(s.noise(420, 2), 0.15, 0.0006),
     )  # fmt: skip
     return s.material
@@ -201,4 +240,12 @@ class Mouth:
     def pose(self, vertices: np.ndarray) -> None:
         for jaw in self.jaws:
             jaw.pose(vertices)
-        self.tongue.pose(vertices)
+        self.tongue.pose(self._with_jaw(vertices))
+
+    def _with_jaw(self, vertices: np.ndarray) -> np.ndarray:
+        """``vertices``, the tongue's carried along where the lower teeth differ from the mesh's own."""
+        jaw, ids = self.jaws[1], self.tongue.ids
+        back = _rigid(vertices[jaw.ids], jaw.rest)
+        out = vertices.copy()
+        out[ids] = jaw.flesh.motion(vertices)(back(vertices[ids]))
+        return out
