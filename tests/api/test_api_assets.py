@@ -12,6 +12,7 @@ from control_server import Server, jobs
 from test_api_pictures import JPEG, Source, png, source
 
 from visavis.api.services import pictures
+from visavis.avatar.background import shipped
 from visavis.contract.assets import MAX_FILE_BYTES
 from visavis.session.spec import JobSpec
 
@@ -190,7 +191,7 @@ async def test_layers_reach_the_worker_from_bottom_to_top(make_server: Any, sour
     server: Server = await make_server(url_allow=["127.0.0.1"])
     asset_id = await uploaded(server, MP4, "VIDEO")
     text = base64.b64encode("你好".encode()).decode()
-    words_config = {"text_context": text, "font_size": 40, "font_color": "255,0,0"}
+    words_config = {"text_context": text, "font_size": 40, "font_color": "255,0,0", "font_name": "微软雅黑"}
     whole = {"width": 1080, "height": 1920}
     spec = await spec_of(
         server,
@@ -208,6 +209,7 @@ async def test_layers_reach_the_worker_from_bottom_to_top(make_server: Any, sour
     assert (Path(video.file).read_bytes(), video.loops) == (MP4, 3)  # noqa: ASYNC240
     assert (human.x, human.width, human.height) == (-100, 1080, 1920)
     assert (words.text, words.x, words.y, words.style.size, words.style.color) == ("你好", 5, 6, 40, "#FF0000")
+    assert words.style.font == "微软雅黑"
 
 
 @pytest.mark.parametrize(
@@ -258,9 +260,9 @@ async def test_an_asset_that_is_gone_when_the_job_starts(server: Server) -> None
 
 async def test_backgrounds_by_asset(server: Server) -> None:
     listed = (await server.call("GET", "/digital-assets?asset_type=IMAGE")).json()["assets"]
-    names = [asset["asset_id"] for asset in listed]
-    assert names == ["background-evening", "background-office", "background-study"]
-    background = {"background_type": "IMAGE", "background_asset_id": names[0]}
+    names = {asset["asset_id"] for asset in listed}
+    assert names == {f"background-{name}" for name in shipped()}
+    background = {"background_type": "IMAGE", "background_asset_id": "background-evening"}
     spec = (await spec_of(server, background_config=background)).background
     assert spec.kind == "IMAGE"
     assert spec.image is not None
@@ -298,7 +300,8 @@ async def test_a_crop_may_reach_beyond_the_canvas(server: Server) -> None:
     assert (video.clip_mode, video.dx, video.dy) == ("CROP", -200, -100)
 
 
-SUBTITLE = {"dx": 100, "dy": 1800, "font_size": 60, "font_color": "#FFFF00", "stroke_thickness": 5.0, "opacity": 0.5}
+SUBTITLE = {"dx": 100, "dy": 1800, "font_size": 60, "font_color": "#FFFF00", "stroke_thickness": 5.0, "opacity": 0.5,
+            "font_name": "Noto Serif CJK SC"}  # fmt: skip
 
 
 async def test_subtitles_are_burnt_in_where_both_are_told(server: Server) -> None:
@@ -306,6 +309,7 @@ async def test_subtitles_are_burnt_in_where_both_are_told(server: Server) -> Non
     assert spec.burned is not None
     assert (spec.burned.x, spec.burned.bottom, spec.burned.width) == (100, 1800, 864), "80 % of the canvas"
     assert (spec.burned.style.size, spec.burned.style.stroke, spec.burned.style.opacity) == (60, 5, 0.5)
+    assert (spec.burned.style.font, spec.burned.style.color) == ("Noto Serif CJK SC", "#FFFF00")
     assert spec.subtitles is False, "clients are not to draw them too"
 
 

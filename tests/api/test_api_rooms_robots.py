@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from control_server import Server
 
+from visavis.avatar.background import shipped
+
 FULL_ROOM: dict[str, Any] = {
     "room_name": "大厅",
     "room_description": "entrance",
@@ -180,7 +182,7 @@ async def test_robots_in_use_stay(server: Server) -> None:
     assert (await server.call("POST", "/digital-human-chat/robot/delete", [robot, robot])).status_code == 200
 
 
-BACKGROUNDS = ["background-evening", "background-office", "background-study"]
+BACKGROUNDS = [f"background-{name}" for name in shipped()]
 
 
 @pytest.mark.parametrize(

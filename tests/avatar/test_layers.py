@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
@@ -126,6 +128,17 @@ def test_edges_at_parts_of_a_pixel_are_mixed(tmp_path: Path) -> None:
     assert luma[120, 102].min() > 250
 
 
+@pytest.mark.parametrize("rotation", [0, 90])
+def test_a_tiny_picture_that_is_enlarged_has_sharp_edges(tmp_path: Path, rotation: float) -> None:
+    """Bars are often pictures of one pixel."""
+    dot = save(tmp_path / "dot.png", np.full((1, 1, 3), 255, np.uint8))
+    place = Place(60, 70, 200, 100) if not rotation else Place(110, 20, 100, 200, rotation)
+    luma = seen(of(ImageLayer(dot, place), background=Background("COLOR", "#000000"))).max(axis=2)
+    assert luma[71:169, 61:259].min() > 245
+    luma[69:171, 59:261] = 0
+    assert luma.max() < 10
+
+
 def test_layers_are_stacked_in_their_order_and_the_person_between(flag: Path, tmp_path: Path) -> None:
     green = save(tmp_path / "green.png", np.full((10, 10, 3), (0, 255, 0), np.uint8))
     low, high = ImageLayer(flag, Place(0, 0, 200, 100)), ImageLayer(green, Place(0, 0, 60, 60))
@@ -169,7 +182,6 @@ def test_a_background_picture_with_a_place_of_its_own(tmp_path: Path) -> None:
     assert picture[120, 60:].min() > 250, "the right half is all that the stage shows"
 
 
-@pytest.mark.xfail(strict=True, reason="tools/make_backdrops.py has not rendered them yet")
 def test_shipped_backgrounds_suit_both_orientations() -> None:
     assert set(shipped()) == {"study", "office", "evening"}
     for path in shipped().values():
@@ -360,6 +372,31 @@ def test_a_font_that_is_not_there_is_replaced() -> None:
     assert (picture > 200).any()
 
 
+def _families(pattern: str) -> dict[str, str]:
+    """Fonts that this machine has: file -> family."""
+    if shutil.which("fc-list") is None:
+        return {}
+    listed = subprocess.run(["fc-list", pattern, "file", "family"], capture_output=True, text=True, check=True).stdout
+    lines = (line.rpartition(": ") for line in listed.splitlines())
+    return {file: names.split(",")[0] for file, _, names in lines if not file.endswith((".pfb", ".pcf.gz"))}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text"), [(":charset=41:style=Book", "Ag"), (":charset=4e2d:style=Regular", "数字")]
+)
+def test_letters_are_those_of_the_font_that_is_asked_for(pattern: str, text: str) -> None:
+    families = sorted(set(_families(pattern).values()))
+    if len(families) < 2:
+        pytest.skip("this machine has not two such fonts")
+
+    def drawn(family: str | None) -> Picture:
+        return seen(of(HumanLayer(), TextLayer(text, Place(10, 10, 300, 200), TextStyle(family, 120))))
+
+    looks = {drawn(family).tobytes() for family in families[:6]}
+    assert len(looks) > 1
+    assert drawn("No such font at all").any()
+
+
 def test_without_fontconfig_fonts_are_searched_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fonts.shutil, "which", lambda name: None)
     fonts.font_file.cache_clear()
@@ -427,6 +464,24 @@ def test_nothing_of_a_subtitle_is_cut_off() -> None:
     larger = of(HumanLayer(), subtitles=Subtitles(Place(20, 140, 280, 90), BOX.style))
     larger.subtitle("gypsy 你好 jqp\ngypsy 你好 jqp")
     assert (seen(larger) == picture).mean() > 0.999
+
+
+def test_a_subtitle_s_colours_outline_and_opacity() -> None:
+    def shown(**style: object) -> npt.NDArray[np.int_]:
+        box = Place(20, 100, 280, 130)
+        style = {"size": 90, "color": "#FF0000", "stroke_color": "#0000FF", "stroke": 6.0, **style}
+        scene = of(HumanLayer(), subtitles=Subtitles(box, TextStyle(**style)))  # type: ignore[arg-type]
+        scene.subtitle("HI")
+        return seen(scene).astype(int)
+
+    solid, faint = shown(), shown(opacity=0.5)
+    red = (solid[..., 2] > 200) & (solid[..., 0] < 60)
+    blue = (solid[..., 0] > 200) & (solid[..., 2] < 60)
+    assert red.sum() > 500
+    assert blue.sum() > 500
+    # The outline lies around the letters, as thick as was told.
+    assert abs((blue.any(axis=1).argmax() + 6) - red.any(axis=1).argmax()) <= 2
+    assert np.abs(faint[red].mean(0) - (64, 64, 192)).max() < 12, "half red, half of the grey behind it"
 
 
 def test_letters_are_drawn_on_another_thread() -> None:

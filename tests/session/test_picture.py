@@ -8,8 +8,10 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from PIL import ExifTags, Image
 
 from visavis.avatar.archive import PackError
+from visavis.avatar.background import load_picture
 from visavis.avatar.layout import HumanLayer, ImageLayer, Layout, Place, TextLayer
 from visavis.session.picture import layout
 from visavis.session.spec import BackgroundSpec, JobSpec, LayerSpec, SubtitleSpec, TextStyleSpec, VideoSpec
@@ -81,6 +83,25 @@ def test_sizes_that_are_not_given(picture: Path) -> None:
     )
     places = [layer.place for layer in found.layers]
     assert places == [Place(10, 0, 300, 100), Place(0, 200, 1080, 1920), Place(80, 1900, 1000, 20)]
+
+
+def test_a_photo_that_lies_on_its_side_is_shown_upright_in_its_proportions(tmp_path: Path) -> None:
+    """As phones take them: the pixels lie, and a note says how to turn them."""
+    pixels = Image.new("RGB", (300, 100), (0, 0, 255))
+    pixels.paste((255, 0, 0), (0, 0, 150, 100))
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    # Notes of the camera may be long.
+    pixels.save(tmp_path / "a.jpg", exif=exif, comment=b"c" * 60_000, quality=95)
+    found = made(
+        video=VideoSpec(width=1080, height=1920), layers=[LayerSpec(kind="IMAGE", file=str(tmp_path / "a.jpg"))]
+    )
+    layer = found.layers[1]
+    assert isinstance(layer, ImageLayer)
+    assert layer.place == Place(0, 0, 100, 300)
+    shown = load_picture(layer.file, alpha=True)
+    assert shown.shape == (300, 100, 4)
+    assert (shown[20, 50, 2] > 200, shown[280, 50, 0] > 200) == (True, True), "the left half is now the upper one"
 
 
 def test_letters_and_subtitles_grow_with_the_picture() -> None:

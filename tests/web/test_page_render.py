@@ -383,3 +383,30 @@ async def test_the_clock_shows_what_is_heard(page: Page) -> None:
     assert found["ran"] == pytest.approx(5)
     assert found["jumped"] is True
     assert found["now"] == pytest.approx(3 - 0.12)
+
+
+@pytest.mark.parametrize("rate", [12, 60])
+async def test_the_clock_follows_sound_that_is_stretched_or_stalls(page: Page, rate: int) -> None:
+    """A browser plays a fifth faster to shorten its buffer, then stands still for 0.15 s and for 0.3 s; pictures may be few."""
+    found = await page.evaluate(
+        """async rate => {
+          const { StageClock } = await import('/web/render/clock.js');
+          const clock = new StageClock();
+          const frame = { pts: 0, rtp: 0 };
+          const stretched = [], after = [];
+          let heard = 1, last = 0;
+          for (let step = 1; step < 6 * rate; step++) {
+            const at = step / rate;
+            const stall = (at >= 2 && at < 2.15) || (at >= 4 && at < 4.3);
+            heard += stall ? 0 : (at < 1 ? 1.2 : 1) / rate;
+            clock.heard(Math.round(heard * 48000), at, frame);
+            const apart = Math.abs(clock.now(at) - heard);
+            if (at > 0.5 && at < 1) stretched.push(apart);
+            if ((at > 2.75 && at < 4) || at > 4.9) after.push(apart);
+          }
+          return { stretched: Math.max(...stretched), after: Math.max(...after) };
+        }""",
+        rate,
+    )
+    assert found["stretched"] < 0.05
+    assert found["after"] < 0.01

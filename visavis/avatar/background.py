@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import re
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -10,6 +12,7 @@ from typing import Final, Literal
 import cv2
 import numpy as np
 import numpy.typing as npt
+from PIL import ExifTags, Image
 
 from visavis.avatar.archive import PackError, picture_size
 
@@ -91,16 +94,7 @@ def load_picture(path: Path | None, alpha: bool = False) -> Picture:
     """
     if path is None:
         raise PackError("the background is to be a picture, but none is named")
-    try:
-        if path.stat().st_size > MAX_FILE:
-            raise PackError(f"picture {path.name}: larger than {MAX_FILE} bytes")
-        data = path.read_bytes()
-    except OSError as error:
-        raise PackError(f"picture {path.name}: {error.strerror or error}") from None
-    try:
-        width, height = picture_size(data)
-    except PackError as error:
-        raise PackError(f"picture {path.name}: {error}") from None
+    data, (width, height) = _read(path)
     if not (1 <= width <= MAX_SIDE and 1 <= height <= MAX_SIDE and width * height <= MAX_PIXELS):
         raise PackError(
             f"picture {path.name}: {width}x{height}, at most {MAX_SIDE} a side and {MAX_PIXELS} pixels are allowed"
@@ -112,6 +106,42 @@ def load_picture(path: Path | None, alpha: bool = False) -> Picture:
     if image is None:
         raise PackError(f"picture {path.name}: its pixels are damaged")
     return np.asarray(image, np.uint8)
+
+
+def upright_size(path: Path) -> tuple[int, int]:
+    """(width, height) that :func:`load_picture` gives ``path``, without decoding it: cameras note in a JPEG that it lies on its side.
+
+    Raises:
+        PackError: it is missing, too large, or no picture.
+    """
+    data, (width, height) = _read(path)
+    if not (width and height):
+        raise PackError(f"picture {path.name}: it has no size")
+    return (height, width) if _on_its_side(data) else (width, height)
+
+
+def _read(path: Path) -> tuple[bytes, tuple[int, int]]:
+    """The file, and the size in pixels that its header tells."""
+    try:
+        if path.stat().st_size > MAX_FILE:
+            raise PackError(f"picture {path.name}: larger than {MAX_FILE} bytes")
+        data = path.read_bytes()
+    except OSError as error:
+        raise PackError(f"picture {path.name}: {error.strerror or error}") from None
+    try:
+        return data, picture_size(data)
+    except PackError as error:
+        raise PackError(f"picture {path.name}: {error}") from None
+
+
+def _on_its_side(data: bytes) -> bool:
+    if not data.startswith(b"\xff\xd8"):
+        return False
+    try:
+        with Image.open(io.BytesIO(data), formats=["JPEG"]) as picture:
+            return picture.getexif().get(ExifTags.Base.Orientation) in (5, 6, 7, 8)
+    except (OSError, ValueError, SyntaxError, struct.error):
+        return False  # what cannot be read is not heeded when it is decoded either
 
 
 def _with_alpha(image: npt.NDArray[np.uint8] | npt.NDArray[np.uint16], data: bytes) -> npt.NDArray[np.uint8] | None:

@@ -7,12 +7,16 @@ Laying something over a picture is then ``over + picture * (1 - alpha)``.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import cv2
 import numpy as np
 
 from visavis.avatar.layout import Place
 from visavis.avatar.planes import Plane, Planes, Rect, halved, yuva
+
+MAX_ENLARGED: Final = 4096
+"""Pixels of a side to which a picture is enlarged before it is turned and cut: 64 MB for a moment, at most."""
 
 
 @dataclass(slots=True)
@@ -130,25 +134,31 @@ def drawn(picture: Plane, place: Place, window: Window) -> Overlay:
     rect = window.rect(place)
     if rect.empty:
         return Overlay.nothing()
-    picture = _shrunk(picture, place)
+    picture = _sized(picture, place)
     height, width = picture.shape[:2]
     # A transparent frame of two pixels: the edge is then sampled like any other part, half covered pixels come out half.
     framed = cv2.copyMakeBorder(picture, 2, 2, 2, 2, cv2.BORDER_CONSTANT, value=(0, 0, 0, 0))
     matrix = window.matrix(place, width, height)
     # From edges to centres of pixels, and past the frame.
     matrix[:, 2] += matrix[:, 0] * (0.5 - 2) + matrix[:, 1] * (0.5 - 2) - (0.5 + rect.x, 0.5 + rect.y)
-    enlarged = place.width > 1.5 * width or place.height > 1.5 * height
-    flags = cv2.INTER_CUBIC if enlarged else cv2.INTER_LINEAR
-    turned = cv2.warpAffine(framed, matrix, (rect.width, rect.height), flags=flags, borderValue=(0, 0, 0, 0))
-    # Cubic interpolation may overshoot: a colour above its alpha would glow.
-    alpha = np.ascontiguousarray(turned[..., 3])
-    return Overlay.of(np.asarray(np.minimum(turned, alpha[..., None]), np.uint8), rect)
+    turned = cv2.warpAffine(framed, matrix, (rect.width, rect.height), flags=cv2.INTER_LINEAR, borderValue=(0, 0, 0, 0))
+    return Overlay.of(np.asarray(turned, np.uint8), rect)
 
 
-def _shrunk(picture: Plane, place: Place) -> Plane:
-    """The picture at its place's size, if that is smaller: averaging, so that nothing flickers or turns into dots."""
+def _sized(picture: Plane, place: Place) -> Plane:
+    """The picture at its place's size.
+
+    Smaller: by averaging, so that nothing flickers or turns into dots. Larger: before it gets its frame, because an edge that
+    is enlarged with what lies around it is blurred as much (a picture of one pixel would be nothing but edge).
+    """
     height, width = picture.shape[:2]
-    size = min(width, max(1, round(place.width))), min(height, max(1, round(place.height)))
-    if size == (width, height):
+    wanted = round(place.width), round(place.height)
+    small = min(width, max(1, wanted[0])), min(height, max(1, wanted[1]))
+    if small != (width, height):
+        picture = np.asarray(cv2.resize(picture, small, interpolation=cv2.INTER_AREA), np.uint8)
+    large = max(small[0], min(wanted[0], MAX_ENLARGED)), max(small[1], min(wanted[1], MAX_ENLARGED))
+    if large == small:
         return picture
-    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
+    enlarged = np.asarray(cv2.resize(picture, large, interpolation=cv2.INTER_CUBIC), np.uint8)
+    # Cubic interpolation may overshoot: a colour above its alpha would glow.
+    return np.minimum(enlarged, np.ascontiguousarray(enlarged[..., 3])[..., None])

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from visavis.avatar.archive import PackError, picture_size
-from visavis.avatar.background import Background
+from visavis.avatar.background import Background, upright_size
 from visavis.avatar.film import film_size
 from visavis.avatar.layout import (
     HumanLayer,
@@ -22,12 +21,9 @@ from visavis.contract.media_types import CANVASES, crop_canvas
 from visavis.errors import VisavisError
 from visavis.session.spec import JobSpec, LayerSpec, TextStyleSpec, VideoSpec
 
-_HEAD_BYTES = 1 << 18
-"""Enough of a picture file to find its size in."""
-
 
 def layout(spec: JobSpec) -> Layout:
-    """The picture that ``spec`` asks for. Reads the heads of layers' files (blocking, short).
+    """The picture that ``spec`` asks for. Reads layers' files for their sizes (blocking, short).
 
     Raises:
         VisavisError: a crop beside the canvas.
@@ -115,7 +111,7 @@ def _layer(spec: LayerSpec, scaler: _Scaler) -> Layer:
         return TextLayer(spec.text, place, scaler.style(spec.style))
     file = Path(spec.file)
     if spec.kind == "IMAGE":
-        width, height = _sized(spec, _image_size(file))
+        width, height = _sized(spec, upright_size(file))
         return ImageLayer(file, scaler.place(spec.x, spec.y, width, height, spec.rotation))
     width, height = _sized(spec, film_size(file))
     return VideoLayer(file, scaler.place(spec.x, spec.y, width, height, spec.rotation), spec.loops)
@@ -130,19 +126,6 @@ def _sized(spec: LayerSpec, own: tuple[int, int]) -> tuple[float, float]:
     if spec.height is not None:
         return spec.height * own[0] / own[1], spec.height
     return own
-
-
-def _image_size(file: Path) -> tuple[int, int]:
-    try:
-        with file.open("rb") as stream:
-            width, height = picture_size(stream.read(_HEAD_BYTES))
-    except OSError as error:
-        raise PackError(f"picture {file.name}: {error.strerror or error}") from None
-    except PackError as error:
-        raise PackError(f"picture {file.name}: {error}") from None
-    if not (width and height):
-        raise PackError(f"picture {file.name}: it has no size")
-    return width, height
 
 
 def _subtitles(spec: JobSpec, scaler: _Scaler) -> Subtitles | None:
