@@ -15,6 +15,7 @@ import pytest
 import typer
 
 from visavis.api.metrics import Metrics
+from visavis.avatar.neural import factory as lip_factory
 from visavis.cli.main import app
 from visavis.dialogue import factory as dialogue_factory
 from visavis.dispatch import factory as dispatch_factory
@@ -28,6 +29,7 @@ NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
 FOLDERS = ("visavis", "tests", "tools", "docs", "demo", "requirements")
 MADE_LATER = {"demo/conversation.mp4", "demo/conversation.vtt"}
 ENTRY_POINTS = {
+    lip_factory.GROUP,
     dialogue_factory.ENTRY_POINTS,
     dispatch_factory.GROUP,
     speech_factory.RECOGNISERS,

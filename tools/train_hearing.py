@@ -50,8 +50,10 @@ def _stream(job: tuple[int, Path]) -> None:
     temporary.rename(path)
 
 
-def make_streams(voices: list[corpus.Said], count: int, processes: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Disturbed and labelled speech, from the cache if neither the speech nor the code behind it changed."""
+def make_streams(
+    voices: list[corpus.Said], count: int, processes: int
+) -> tuple[list[np.ndarray], list[np.ndarray], Path]:
+    """Disturbed and labelled speech, from the cache if neither the speech nor the code behind it changed; and where."""
     digest = hashlib.sha256()
     for said in voices:
         digest.update(said.pcm.tobytes())
@@ -72,7 +74,7 @@ def make_streams(voices: list[corpus.Said], count: int, processes: int) -> tuple
         with np.load(path) as stored:
             features.append(stored["features"])
             wanted.append(stored["wanted"])
-    return features, wanted
+    return features, wanted, folder
 
 
 def unseen(count: int) -> list[corpus.Said]:
@@ -161,11 +163,13 @@ def main() -> None:
     known, held_out = alignment.aligned(known, late), alignment.aligned(held_out, late)
     if not options.measure:
         print("streams")
-        features, wanted = make_streams(known, STREAMS, options.processes)
+        features, wanted, folder = make_streams(known, STREAMS, options.processes)
         print(f"training on {sum(map(len, features)) * HOP / 60:.0f} min")
         parameters = None
+        code = b"".join(Path(module.__file__).read_bytes() for module in (learning, hearing_net))
         for number, phase in enumerate(learning.PHASES):
-            parameters = learning.train(features, wanted, phase, SEED + number, parameters)
+            kept = folder / f"training-{hashlib.sha256(code).hexdigest()[:12]}-{number}.npz"
+            parameters = learning.train(features, wanted, phase, SEED + number, parameters, kept)
         assert parameters is not None
         MODEL.parent.mkdir(exist_ok=True)
         learning.save(parameters, MODEL)

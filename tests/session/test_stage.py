@@ -162,23 +162,32 @@ async def test_without_viewers_nothing_is_drawn_until_one_comes() -> None:
     assert bench.outlet.video[0].pts >= 0.15 * 90_000  # the clock went on with real time
 
 
-async def test_asleep_it_draws_about_once_a_second_and_sends_no_sound() -> None:
+async def test_asleep_it_draws_each_third_picture_on_the_clock_and_sends_no_sound() -> None:
     async with playing() as bench:
+        began = asyncio.get_running_loop().time()
         bench.director.set_mode(Mode.ASLEEP, bench.stage.now)
         bench.stage.rest(True)
-        resting = asyncio.Event()
+        resting, later = asyncio.Event(), asyncio.Event()
+        rested: list[object] = []
 
-        def settled(frame: object) -> None:
+        def see(frame: object) -> None:
             if bench.director.resting(bench.stage.now):
+                rested.append(frame)
+            if len(rested) == 3:  # from the first one's moment there may still be sound
                 resting.set()
+            if len(rested) == 15:
+                later.set()
 
-        bench.outlet.on_video = settled
+        bench.outlet.on_video = see
         await asyncio.wait_for(resting.wait(), 10)
-        drawn, sounded = len(bench.renderer.drawn), len(bench.outlet.audio)
-        twice = asyncio.Event()
-        bench.outlet.on_video = lambda frame: twice.set() if len(bench.renderer.drawn) >= drawn + 2 else None
-        await asyncio.wait_for(twice.wait(), 5)
-        assert len(bench.outlet.audio) - sounded <= 3
+        sounded = len(bench.outlet.audio)
+        await asyncio.wait_for(later.wait(), 10)
+        assert len(bench.outlet.audio) == sounded
+        apart = np.diff([frame.pts for frame in bench.outlet.video[-12:]])
+        assert np.median(apart) == 0.12 * 90_000
+        assert apart.min() >= 0.12 * 90_000
+        passed = asyncio.get_running_loop().time() - began
+        assert bench.stage.now == pytest.approx(passed, abs=0.06), "the clock goes with real time"
         shut = bench.renderer.drawn[-1]
         assert min(shut.weight("eyeBlinkLeft"), shut.weight("eyeBlinkRight")) > 0.9
         bench.stage.rest(False)

@@ -8,7 +8,7 @@ import time
 
 import numpy as np
 import pytest
-from speech_measure import Spoken, collect, error_rate, fundamental_hz, level_db
+from speech_measure import Spoken, collect, error_rate, fundamental_hz, lateness, level_db
 
 from visavis.speech.embedded import EmbeddedSynthesiser
 from visavis.speech.phonemes import ENGLISH, MANDARIN, PHONEMES
@@ -63,6 +63,20 @@ async def test_what_is_said_is_understood_and_in_the_right_language(
     assert heard.language == language
     assert error_rate(text, heard.text) <= bound, heard.text
     assert heard.confidence > 0.6
+
+
+@pytest.mark.parametrize(
+    ("language", "texts"),
+    [
+        ("en", ("I saw a safe city by the sea.", "She is a user of a shower.", "We see a song, a sofa and a soap opera.")),
+        ("zh", ("我想说三个小时。", "那是一座沙发。", "你先洗一洗手。", "一个叔叔和老师。")),
+    ],
+)
+async def test_times_are_those_of_the_sound(
+    synthesiser: EmbeddedSynthesiser, language: Language, texts: tuple[str, ...]
+) -> None:
+    """Lips follow these times: 50 ms late is seen."""
+    assert abs(lateness([await say(synthesiser, text, language) for text in texts])) <= 0.02
 
 
 async def test_numbers_and_foreign_words_are_spoken(

@@ -217,6 +217,14 @@ class Guest:
     async def show(self) -> Any:
         return await asyncio.to_thread(self.cloud.show, self.room_id, self.job.job_id)
 
+    async def until_shown(self, chat_state: int, seconds: float = 10) -> Any:
+        """The state call's answer once it says ``chat_state``: the guest is told directly, the server writes it down
+        a moment later. Each call is an event of its own, so there is nothing else to wait for."""
+        async with asyncio.timeout(seconds):
+            while (shown := await self.show()).chat_state != chat_state:
+                pass
+        return shown
+
     async def stop(self) -> None:
         await asyncio.to_thread(self.cloud.stop, self.room_id, self.job.job_id)
 

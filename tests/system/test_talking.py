@@ -33,8 +33,8 @@ async def test_english_and_mandarin_asked_aloud_are_answered_aloud_with_moving_l
 ) -> None:
     room_id = await asyncio.to_thread(cloud.room)
     async with guest(cloud, room_id) as visitor:
-        state = await visitor.show()
-        assert (state.state, state.chat_state) == ("PROCESSING", 2)
+        state = await visitor.until_shown(2)
+        assert state.state == "PROCESSING"
 
         talk = await question(visitor, "en.wav")
         assert "languages" in talk["heard"].lower()

@@ -121,35 +121,58 @@ async def test_the_address_asks_and_motion_comes_instead_of_video(visitor: Visit
     await expect(page.locator("#render-mode")).to_have_value("client")
 
 
+LISTEN = """async () => {
+  const { StageClock, playing } = await import('/web/render/clock.js');
+  const { MotionBuffer } = await import('/web/render/buffer.js');
+  const { at } = MotionBuffer.prototype, { heard } = StageClock.prototype;
+  const delivered = () => playing(visavis.debug.getReceivers().find((each) => each.track.kind === 'audio'), 0)?.at;
+  let latency = NaN, stage = null;
+  StageClock.prototype.heard = function (rtp, when, frame) {
+    latency = when - delivered();
+    stage = this;
+    return heard.call(this, rtp, when, frame);
+  };
+  window.shown = [];
+  MotionBuffer.prototype.at = function (now, passed) {
+    const found = at.call(this, now, passed);
+    const sound = playing(visavis.debug.getReceivers().find((each) => each.track.kind === 'audio'), latency);
+    const clock = performance.now() / 1000;
+    if (found && found.frame.rtp !== null && sound && stage) {
+      const heard = found.frame.pts + ((sound.rtp - found.frame.rtp) | 0) / 48000 + clock - sound.at;
+      const ahead = now - stage.now(clock); // what is drawn now is on show a little later
+      shown.push([clock, heard, found.frame.pts, latency, this.size, ahead]);
+    }
+    return found;
+  };
+}"""
+
+
+def steady(times: np.ndarray, heard: np.ndarray, seconds: float = 0.8) -> np.ndarray:
+    """Which moments the sound has gone on for so long with real time: a busy machine's browser stalls and stretches it."""
+    offset = heard - times
+    spans = [offset[(times > now - seconds) & (times <= now)] for now in times]
+    full = times - times[0] > seconds
+    return full & (np.array([np.ptp(span) for span in spans]) < 0.045)
+
+
 async def test_lips_are_shown_with_the_sound_that_is_heard(visitor: Visitor, server: MotionServer) -> None:
     page = await sketch(visitor, server)
-    # The frame that is shown, and what of the sound is played at that moment, as the page's own receiver tells both.
-    await page.evaluate(
-        """async () => {
-          const { StageClock, playing } = await import('/web/render/clock.js');
-          const { MotionBuffer } = await import('/web/render/buffer.js');
-          window.apart = [];
-          const at = MotionBuffer.prototype.at;
-          MotionBuffer.prototype.at = function (now, passed) {
-            const found = at.call(this, now, passed);
-            const sound = playing(visavis.debug.getReceivers().find((each) => each.track.kind === 'audio'), 0);
-            if (found && found.frame.rtp !== null && sound) {
-              const heard = found.frame.pts + ((sound.rtp - found.frame.rtp) | 0) / 48000 + performance.now() / 1000 - sound.at;
-              apart.push([heard - found.frame.pts, this.size]);
-            }
-            return found;
-          };
-        }"""
-    )
-    await server.play(swaying(100))
-    seen = await page.evaluate("apart")
-    # At first the picture is shown at once and the sound's buffer still fills: the face waits for it then.
-    apart = np.array(seen[len(seen) // 2 :])
-    assert len(apart) > 15
-    # A frame is shown from its time on until the next one's, 40 ms later; pictures are some 16 ms apart and the clock is smoothed.
-    assert np.median(apart[:, 0]) == pytest.approx(0.02, abs=0.06)
-    assert np.mean((apart[:, 0] > -0.04) & (apart[:, 0] < 0.1)) > 0.5
-    assert apart[:, 1].max() <= 64
+    # The frame that is shown, and what of the sound is heard at that moment, as the page's own receiver tells both.
+    await page.evaluate(LISTEN)
+    async with asyncio.timeout(60):
+        while True:
+            await server.play(swaying(50))
+            times, heard, pts, latency, waiting, ahead = np.array(await page.evaluate("shown")).T
+            calm = steady(times, heard)
+            if calm.sum() >= 30:
+                break
+    assert 0 <= latency.min() <= latency.max() < 0.5
+    # A frame is shown from its time on until the next one's, 40 ms later; the sound's time is known to 20 ms.
+    apart = (heard + ahead - pts)[calm]
+    assert -0.01 < ahead.min() <= ahead.max() <= 0.08
+    assert np.median(apart) == pytest.approx(0.02, abs=0.03)
+    assert np.mean((apart > -0.03) & (apart < 0.08)) > 0.9
+    assert waiting.max() <= 64
 
 
 async def test_nothing_is_drawn_while_nothing_moves(visitor: Visitor, server: MotionServer) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -164,37 +165,88 @@ def _batches(
         yield frames, mouths
 
 
+@dataclass
+class _State:
+    """A training between two epochs: Adam's averages beside the parameters."""
+
+    parameters: list[Floats]
+    means: list[Floats]
+    squares: list[Floats]
+    rng: np.random.Generator
+    epoch: int = 0
+    step: int = 0
+
+    def save(self, path: Path) -> None:
+        """Whole or not at all."""
+        arrays = {
+            f"{name}{i}": array
+            for name, kind in (("p", self.parameters), ("m", self.means), ("s", self.squares))
+            for i, array in enumerate(kind)
+        }
+        temporary = path.with_suffix(".tmp")
+        with temporary.open("wb") as file:
+            place = {"epoch": self.epoch, "step": self.step, "rng": self.rng.bit_generator.state}
+            np.savez(file, place=np.array(json.dumps(place)), **arrays)
+        temporary.rename(path)
+
+    def restore(self, path: Path) -> None:
+        with np.load(path) as stored:
+            place = json.loads(str(stored["place"]))
+            for name, kind in (("p", self.parameters), ("m", self.means), ("s", self.squares)):
+                kind[:] = [stored[f"{name}{i}"] for i in range(len(kind))]
+        self.epoch, self.step = place["epoch"], place["step"]
+        self.rng.bit_generator.state = place["rng"]
+
+
 def train(
     features: list[npt.NDArray[np.float16]],
     wanted: list[npt.NDArray[np.float16]],
     phase: Phase,
     seed: int,
     start: list[Floats] | None = None,
+    kept: Path | None = None,
 ) -> list[Floats]:
-    """Adam with a cosine schedule, from ``start`` on if given; prints the mean loss of each epoch."""
+    """Adam with a cosine schedule, from ``start`` on if given; prints the mean loss of each epoch.
+
+    ``kept``: the file that holds the state after each epoch. Where there is one already, the training goes on from it,
+    to the result that it would have had without the break; one that is done is not repeated.
+    """
     rng = np.random.default_rng(seed)
-    parameters = [p.astype(np.float32) for p in start] if start else initial(rng)
-    epochs = phase.epochs
-    means = [np.zeros_like(p) for p in parameters]
-    squares = [np.zeros_like(p) for p in parameters]
-    total = epochs * (sum(len(stream) for stream in features) // (_CROP * _BATCH))
-    step, began = 0, time.monotonic()
-    for epoch in range(epochs):
+    first = [p.astype(np.float32) for p in start] if start else initial(rng)
+    state = _State(first, [np.zeros_like(p) for p in first], [np.zeros_like(p) for p in first], rng)
+    if kept is not None and kept.exists():
+        state.restore(kept)
+        print(f"  goes on after {state.epoch} of {phase.epochs} epochs")
+    total = phase.epochs * (sum(len(stream) for stream in features) // (_CROP * _BATCH))
+    began = time.monotonic()
+    while state.epoch < phase.epochs:
         losses = []
         for frames, mouths in _batches(features, wanted, rng, phase.strength):
-            loss, slopes = loss_and_slopes(parameters, frames, mouths, rng, _DROPPED * phase.strength)
+            loss, slopes = loss_and_slopes(state.parameters, frames, mouths, rng, _DROPPED * phase.strength)
             losses.append(loss)
-            step += 1
-            rate = phase.rate * min(1.0, step / _WARM_UP) * 0.5 * (1 + np.cos(np.pi * min(1.0, step / total)))
-            for parameter, slope, mean, square in zip(parameters, slopes, means, squares, strict=True):
-                mean += 0.1 * (slope - mean)
-                square += 0.001 * (np.square(slope) - square)
-                move = mean / (1 - 0.9**step) / (np.sqrt(square / (1 - 0.999**step)) + 1e-8)
-                parameter -= np.float32(rate) * (move + (_DECAY * parameter if parameter.ndim > 1 else 0))
-            if step % 20 == 0:
-                print(f"\r  epoch {epoch + 1}/{epochs} step {step}/{total} loss {np.mean(losses[-20:]):.4f} ", end="")
-        print(f"\r  epoch {epoch + 1}/{epochs} loss {np.mean(losses):.4f} after {time.monotonic() - began:.0f} s   ")
-    return parameters
+            state.step += 1
+            _adam(state, slopes, phase.rate, total)
+            if state.step % 20 == 0:
+                recent = np.mean(losses[-20:])
+                print(
+                    f"\r  epoch {state.epoch + 1}/{phase.epochs} step {state.step}/{total} loss {recent:.4f} ", end=""
+                )
+        state.epoch += 1
+        spent = time.monotonic() - began
+        print(f"\r  epoch {state.epoch}/{phase.epochs} loss {np.mean(losses):.4f} after {spent:.0f} s   ")
+        if kept is not None:
+            state.save(kept)
+    return state.parameters
+
+
+def _adam(state: _State, slopes: list[Floats], most: float, total: int) -> None:
+    """One step, in place. ``most``: the rate after the warm-up, which falls like a cosine over ``total`` steps."""
+    rate = most * min(1.0, state.step / _WARM_UP) * 0.5 * (1 + np.cos(np.pi * min(1.0, state.step / total)))
+    for parameter, slope, mean, square in zip(state.parameters, slopes, state.means, state.squares, strict=True):
+        mean += 0.1 * (slope - mean)
+        square += 0.001 * (np.square(slope) - square)
+        move = mean / (1 - 0.9**state.step) / (np.sqrt(square / (1 - 0.999**state.step)) + 1e-8)
+        parameter -= np.float32(rate) * (move + (_DECAY * parameter if parameter.ndim > 1 else 0))
 
 
 def save(parameters: list[Floats], path: Path) -> None:

@@ -14,7 +14,7 @@ from hearing.streams import heard
 from hearing.targets import segments, targets
 from visavis.motion.articulation import SpeechTrack
 from visavis.motion.frame import ARKIT_INDEX
-from visavis.motion.hearing import mouth_of
+from visavis.motion.hearing import held, mouth_of
 from visavis.motion.hearing_features import HOP
 from visavis.motion.hearing_net import AHEAD, NetStream, Weights
 from visavis.motion.visemes import TARGETS, Viseme
@@ -77,7 +77,7 @@ def outputs(weights: Weights, sound: Floats) -> Floats:
 def model_mouths(weights: Weights, of: Scene) -> tuple[Floats, Floats]:
     """Mouths (n, 52) and the outputs they are made of."""
     said = outputs(weights, of.sound)[: of.frames]
-    return np.array([mouth_of(frame) for frame in said]), said
+    return np.array([mouth_of(frame) for frame in held(said)]), said
 
 
 def reference_mouths(of: Scene) -> Floats:

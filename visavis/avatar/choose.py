@@ -15,7 +15,7 @@ steps of pictures are like steps of the motion, and a picture is not left for on
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -197,9 +197,10 @@ def _mouth_features(shapes: Vector) -> Vector:
     return np.append(_MOUTH @ shapes, np.float32(_OPENING_WEIGHT * max(0.0, opening(shapes))))
 
 
-def _shapes(entry: BankEntry) -> Vector:
+def weights(named: Mapping[str, float]) -> Vector:
+    """Blendshapes by name as a vector of all, shape (52,). Raises KeyError: no ARKit name."""
     shapes = np.zeros(len(ARKIT), np.float32)
-    for name, weight in entry.blendshapes.items():
+    for name, weight in named.items():
         shapes[ARKIT_INDEX[name]] = weight
     return shapes
 
@@ -239,7 +240,7 @@ class MouthChooser:
     """Chooses the mouth of each frame. Remembers the last one: one chooser serves one session."""
 
     def __init__(self, entries: Sequence[BankEntry]) -> None:
-        shapes = np.stack([_shapes(entry) for entry in entries])
+        shapes = np.stack([weights(entry.blendshapes) for entry in entries])
         self._nearest = _Nearest(np.stack([_mouth_features(each) for each in shapes]))
         contacts = np.array([contact(each) for each in shapes])
         # What an entry costs when the frame's lips are apart, closed, or at the teeth.
@@ -264,7 +265,7 @@ class EyesChooser:
     """Chooses the eyes of each frame: lids first, then gaze and brows."""
 
     def __init__(self, entries: Sequence[BankEntry]) -> None:
-        shapes = [_shapes(entry) for entry in entries]
+        shapes = [weights(entry.blendshapes) for entry in entries]
         self._nearest = _Nearest(np.stack([_eyes_features(each) for each in shapes]))
         self._measured = np.empty(len(_ALL_EYES), np.float32)
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from visavis.avatar.pack import Pack
 from visavis.avatar.planes import Placement, Plane
-from visavis.avatar.scene import _half_width, _part, relief
+from visavis.avatar.scene import head_half_width, part_masks, relief
 from visavis.avatar.warp import MAX_PITCH, MAX_ROLL, MAX_SHIFT, MAX_YAW, Body, Field, displacement
 
 CELLS: Final = 120
@@ -49,7 +49,7 @@ class Fields:
 def masks(pack: Pack) -> tuple[Plane, Plane]:
     """The masks of mouth and eyes; where they overlap they add up to 255 at most. PackError: damaged."""
     mouth, eyes = pack.picture(pack.manifest.mouth.mask), pack.picture(pack.manifest.eyes.mask)
-    _part(mouth, pack.manifest.mouth, eyes, pack.manifest.eyes)
+    part_masks(mouth, pack.manifest.mouth, eyes, pack.manifest.eyes)
     return mouth, eyes
 
 
@@ -58,7 +58,7 @@ def fields(pack: Pack, base: Plane) -> Fields:
     manifest = pack.manifest
     width, height = manifest.canvas.width, manifest.canvas.height
     as_it_is = Placement(width, height, 1.0, 0.0, 0.0)
-    half_width, depth = _half_width(base, pack), relief(pack)
+    half_width, depth = head_half_width(base, pack), relief(pack)
     views = {"portrait": manifest.views.portrait, "landscape": manifest.views.landscape}
     bodies = {
         name: Body.of(manifest.anchors, as_it_is, half_width, float(view.y + view.height))

@@ -128,7 +128,7 @@ class _Base:
         def make() -> float:
             stored = cache.stored(
                 f"{pack.digest[:40]}-measures",
-                lambda: {"half_width": np.array([_half_width(pack.picture(pack.manifest.base), pack)])},
+                lambda: {"half_width": np.array([head_half_width(pack.picture(pack.manifest.base), pack)])},
             )
             return float(stored["half_width"][0])
 
@@ -227,7 +227,7 @@ def tiles(lowest: Plane, highest: Plane) -> Plane:
 def _banks(pack: Pack) -> tuple[tuple[str, Bank, Plane], tuple[str, Bank, Plane]]:
     manifest = pack.manifest
     mouth_mask, eyes_mask = pack.picture(manifest.mouth.mask), pack.picture(manifest.eyes.mask)
-    _part(mouth_mask, manifest.mouth, eyes_mask, manifest.eyes)
+    part_masks(mouth_mask, manifest.mouth, eyes_mask, manifest.eyes)
     return ("mouth", manifest.mouth, mouth_mask), ("eyes", manifest.eyes, eyes_mask)
 
 
@@ -282,7 +282,7 @@ def _cropped(base: Plane, wanted: Rect) -> tuple[Plane, tuple[int, int]]:
     return inside.of(base).copy(), (inside.x, inside.y)
 
 
-def _half_width(base: Plane, pack: Pack) -> float:
+def head_half_width(base: Plane, pack: Pack) -> float:
     """Half the width of head and hair about the neck, canvas pixels: whatever is there above the chin."""
     anchors = pack.manifest.anchors
     face = anchors.chin.y - anchors.crown.y
@@ -295,7 +295,7 @@ def _half_width(base: Plane, pack: Pack) -> float:
     return float(np.clip(half, 0.35 * face, 0.75 * face))
 
 
-def _part(mouth_mask: npt.NDArray[np.uint8], mouth: Bank, eyes_mask: Plane, eyes: Bank) -> None:
+def part_masks(mouth_mask: npt.NDArray[np.uint8], mouth: Bank, eyes_mask: Plane, eyes: Bank) -> None:
     """Where the masks overlap, let the mouth's give way, so that the two together never exceed 255."""
     first = Rect(mouth.box.x, mouth.box.y, mouth.box.width, mouth.box.height)
     second = Rect(eyes.box.x, eyes.box.y, eyes.box.width, eyes.box.height)

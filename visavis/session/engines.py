@@ -151,5 +151,7 @@ class Engines:
         )
         llm = spec.robot.llm
         endpoint = Endpoint(**llm.model_dump()) if llm else None
-        dialogue = await self.dialogues.create(endpoint, settings.knowledge, settings.dialogue)
+        dialogue = await self.dialogues.create(
+            endpoint, [*settings.knowledge, *spec.robot.knowledge], settings.dialogue
+        )
         return Parts(self.speech.activity.activity(), recognition, dialogue, synthesis)

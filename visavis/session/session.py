@@ -194,13 +194,15 @@ class Session:
 
     def _linked(self) -> None:
         """The END_USER's media flows."""
-        self._ever_linked = True
+        first, self._ever_linked = not self._ever_linked, True
         self._lonely.disarm()
         again = self._chat.state is ChatState.LINKED
         self._fire(ChatEvent.LINKED)
         self._quiet.release("absence")
         if again:  # the page was loaded anew: it does not know the state yet
             self._tell.chat_state(self._chat.state)
+        if first and self.spec.robot.welcome:
+            self._errands.run(self.say(self.spec.robot.welcome))
 
     def _unlinked(self) -> None:
         """The END_USER is gone; the job waits for somebody to come back."""

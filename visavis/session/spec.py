@@ -123,13 +123,16 @@ class LlmSpec(_Model):
 
 
 class RobotSpec(_Model):
-    """Who answers. ``llm`` None: the stored answers."""
+    """Who answers. ``llm`` None: the stored answers, of ``knowledge`` (paths of files that the worker can read; none: what the
+    settings name, else what is shipped). ``welcome``: said once, when the END_USER's media first flows."""
 
     robot_id: str | None = None
     name: str = ""
     app_type: int = 7
     tail_silence_ms: int = 500
     llm: LlmSpec | None = None
+    knowledge: list[str] = Field(default_factory=list)
+    welcome: str = ""
 
 
 class IceServer(_Model):

@@ -80,7 +80,9 @@ class Stage:
         self._room_in_queue.set()
         self._stir = asyncio.Event()
         self._resting = False
-        self._idle_since: tuple[float, int] | None = None
+        self._origin = 0.0  # when the clock was at 0, on the event loop's
+        self._paused = False
+        self._shown = -1  # the position shown last
         self._speaking = False
         self._silence = np.zeros(TICK, np.int16)
         self._buffer = np.zeros(TICK, np.int16)
@@ -168,50 +170,54 @@ class Stage:
     async def run(self) -> None:
         """Play until cancelled."""
         loop = asyncio.get_running_loop()
-        origin = loop.time()
+        self._origin = loop.time() - self.position / STAGE_RATE
         try:
             while True:
-                if self._idle():
-                    self._idle_since = (loop.time(), self.position)
-                    await self._wait_for_a_stir()
-                    self._catch_up()
-                    self._idle_since = None
-                    origin = loop.time() - self.position / STAGE_RATE
-                delay = origin + self.position / STAGE_RATE - loop.time()
+                while self.position % self._frame_samples == 0 and self._idle():
+                    await self._pause()
+                delay = self._due(self.position) - loop.time()
                 if delay > 0:
                     await asyncio.sleep(delay)
                 elif delay < -MAX_CATCH_UP:
                     # Stalled (a suspended machine): later is better than a burst that every viewer would drop.
-                    origin -= delay
+                    self._origin -= delay
                     self.stats.stalls += 1
                     _log.warning("stage stalled", seconds=round(-delay, 3))
                 self._tick()
         finally:
             self._easel.close()
 
+    def _due(self, position: int) -> float:
+        """When ``position`` is to be heard, on the event loop's clock."""
+        return self._origin + position / STAGE_RATE
+
     def _catch_up(self) -> None:
-        """After idling the clock has gone on with real time, as RTP expects of a pause, in whole frames."""
-        if self._idle_since is not None:
-            since, position = self._idle_since
-            slept = int((asyncio.get_running_loop().time() - since) * STAGE_RATE)
-            self.position = max(self.position, position + slept // self._frame_samples * self._frame_samples)
+        """In a pause the clock goes on with real time, as RTP expects, in whole frames."""
+        if self._paused:
+            passed = round((asyncio.get_running_loop().time() - self._origin) * STAGE_RATE)
+            self.position = max(self.position, passed // self._frame_samples * self._frame_samples)
 
     def _idle(self) -> bool:
         if self._queue:
             return False
         return self._outlet.viewers == 0 or (self._resting and self._director.resting(self.now))
 
-    async def _wait_for_a_stir(self) -> None:
+    async def _pause(self) -> None:
         """Wait for a viewer, a word or a wake-up; asleep before viewers, until the next breath is to be seen."""
+        until = None
         if self._outlet.viewers:
-            self._draw()
+            stride = REST_STRIDE if self._draw() else 1
+            until = self._due(self.position + stride * self._frame_samples)
         self._stir.clear()
-        asleep = self._outlet.viewers > 0
+        self._paused = True
         try:
-            async with asyncio.timeout(REST_STRIDE * self._frame_samples / STAGE_RATE if asleep else None):
+            async with asyncio.timeout_at(until):
                 await self._stir.wait()
         except TimeoutError:
             pass
+        finally:
+            self._catch_up()
+            self._paused = False
 
     def _tick(self) -> None:
         if self.position % self._frame_samples == 0:
@@ -272,14 +278,16 @@ class Stage:
             self._easel.subtitle(None)
             self._listener.speaking_changed(False)
 
-    def _draw(self) -> None:
-        """Show this very moment to whoever watches."""
+    def _draw(self) -> bool:
+        """Show this very moment to whoever watches; False: nobody does, or they saw it already."""
         outlet = self._outlet
-        if not outlet.viewers:
-            return
+        if not outlet.viewers or self.position == self._shown:
+            return False
+        self._shown = self.position
         motion = self._director.frame(self.now)
         motion.pts = self.now
         if outlet.motion_viewers:
             outlet.push_motion(encode_motion(motion), self.position)
         if outlet.picture_viewers:
             self._easel.show(motion, self.position, self._speaking)
+        return True

@@ -22,7 +22,7 @@ from visavis.speech.timing import Sound, shifted, trimmed
 from visavis.speech.types import NORMAL, Language, PhonemeTiming, SpeechChunk, Voice, VoiceSettings
 from visavis.speech.voices import CATALOGUE, DEFAULT, MAX_TOKENS, EmbeddedVoice, all_voices, load_styles, resolve
 
-ENGINE_VERSION = "embedded-1"
+ENGINE_VERSION = "embedded-2"
 """Part of the cache's key: to be changed with anything that changes the sound."""
 
 _Job = Callable[[Stop], SpeechChunk]

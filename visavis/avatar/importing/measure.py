@@ -8,7 +8,6 @@ measured on the 60 mouths of the shipped character (least squares over the bank;
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -194,15 +193,3 @@ def _eyes(shapes: Floats, lids: Floats, gaze: Floats) -> None:
         ("eyeLookUp", up), ("eyeLookDown", -up),
     ):  # fmt: skip
         _set(shapes, name, np.where(lids < 0.5, np.where(np.abs(values) < 0.03, 0, values), 0))
-
-
-_LIPS: Final = {
-    "jawOpen": 1.0, "mouthClose": -1.0, "mouthPressLeft": -0.25, "mouthPressRight": -0.25, "mouthRollLower": -0.15,
-    "mouthRollUpper": -0.15, "mouthLowerDownLeft": 0.15, "mouthLowerDownRight": 0.15, "mouthUpperUpLeft": 0.15,
-    "mouthUpperUpRight": 0.15, "mouthFunnel": 0.15,
-}  # fmt: skip
-
-
-def opening(shapes: Mapping[str, float]) -> float:
-    """How far blendshapes have the lips apart, in units of jawOpen: the sum by which visavis.avatar.choose tells closed lips."""
-    return max(0.0, sum(share * shapes.get(name, 0.0) for name, share in _LIPS.items()))

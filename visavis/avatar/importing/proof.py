@@ -13,17 +13,17 @@ import numpy as np
 import numpy.typing as npt
 
 from visavis.avatar.background import Background
-from visavis.avatar.choose import CLOSED
+from visavis.avatar.choose import CLOSED, opening
 from visavis.avatar.compositor import open_renderer
 from visavis.avatar.importing.align import Aligner
 from visavis.avatar.importing.film import probe
 from visavis.avatar.importing.landmarks import Floats, find_faces
-from visavis.avatar.importing.measure import measure, opening
+from visavis.avatar.importing.measure import measure
 from visavis.avatar.importing.patches import Region, brought, mouth_region
 from visavis.avatar.layout import Layout
 from visavis.avatar.pack import Pack
 from visavis.motion.director import Director
-from visavis.motion.frame import ARKIT, MotionFrame
+from visavis.motion.frame import MotionFrame
 from visavis.motion.life import Mode
 
 Picture = npt.NDArray[np.uint8]
@@ -178,9 +178,7 @@ def reproduce(
     film_measures, again_measures = (
         measure(np.stack([p[k] for p in points]), np.stack([t[k] for t in turns]), seen) for k in (0, 1)
     )
-    truth = np.array(
-        [opening(dict(zip(ARKIT, frames[number].blendshapes, strict=True))) for number in list(numbers)[: len(points)]]
-    )
+    truth = np.array([max(0.0, opening(frames[number].blendshapes)) for number in list(numbers)[: len(points)]])
     shut = truth < CLOSED
     if show is not None:
         cv2.imwrite(str(show), np.vstack([np.hstack(cells[k : k + 10]) for k in range(0, len(cells) // 10 * 10, 10)]))

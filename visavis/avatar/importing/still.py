@@ -14,9 +14,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from visavis.avatar.choose import CLOSED
+from visavis.avatar.choose import CLOSED, opening, weights
 from visavis.avatar.importing.landmarks import Floats, Picture
-from visavis.avatar.importing.measure import GAP_PER_APERTURE, opening
+from visavis.avatar.importing.measure import GAP_PER_APERTURE
 
 Doubles = npt.NDArray[np.float64]
 
@@ -98,7 +98,7 @@ def _moved(points: Floats, shapes: dict[str, float]) -> dict[int, Doubles]:
     rounding = weight("mouthFunnel") + weight("mouthPucker")
     wide = 0.133 * weight("mouthStretch") + 0.166 * weight("mouthSmile") - 0.215 * rounding
     # Lips are apart as far as the chooser of mouths takes them to be: closed is closed.
-    apart = opening(shapes)
+    apart = opening(weights(shapes))
     gap = GAP_PER_APERTURE * apart if apart >= CLOSED else 0.0
     lifts = weight("mouthUpperUp") / (weight("mouthUpperUp") + weight("mouthLowerDown") + jaw + 0.02)
     raised = gap * (0.10 + 0.45 * lifts)

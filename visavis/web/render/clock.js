@@ -12,8 +12,8 @@
 const RATE = 48000;
 /** A measured time further off than this is a jump of the clock, not noise. */
 const JUMP = 0.2;
-/** Share of a small difference that is taken up at each measurement (about 60 a second). */
-const FOLLOW = 0.06;
+/** Seconds in which most of a small difference is taken up, however often it is measured: browsers stretch sound by a fifth. */
+const FOLLOW = 0.2;
 /** How long after their arrival frames are shown when no sound sets the time. */
 export const WAIT = 0.12;
 /** A frame this far from the clock means that the clock is wrong (the server stalled, or is another one). */
@@ -41,9 +41,10 @@ export class StageClock {
   heard(rtp, at, frame) {
     if (frame.rtp === null) return;
     const offset = frame.pts + ((rtp - frame.rtp) | 0) / RATE - at; // `| 0`: both wrap at 2^32
-    this.#heardAt = at;
+    const passed = Math.max(0, at - this.#heardAt);
+    this.#heardAt = Math.max(at, this.#heardAt);
     const apart = offset - this.#offset;
-    this.#offset = Math.abs(apart) < JUMP ? this.#offset + FOLLOW * apart : offset;
+    this.#offset = Math.abs(apart) < JUMP ? this.#offset + (1 - Math.exp(-passed / FOLLOW)) * apart : offset;
   }
 
   /**

@@ -20,6 +20,9 @@ import { decodeMotion } from "./wire.js";
  * @property {string | null} under @property {string | null} over
  */
 
+/** Seconds by which a picture may be drawn ahead of the sound; further ahead motion has seldom arrived. */
+const MOST_AHEAD = 0.08;
+
 /** This scene cannot be drawn here. */
 export class NotDrawable extends Error {
   name = "NotDrawable";
@@ -52,6 +55,10 @@ export class Drawing extends EventTarget {
   #peer = null;
   #latency = () => 0;
   #ticking = 0;
+  /** Seconds from one picture to the next, of late; what slows drawing down slows it. */
+  #pace = 1 / 60;
+  /** When the last tick was, if it drew something. */
+  #drew = NaN;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #lostTimer;
   /** @type {AbortController | null} of the listeners of one peer */
@@ -188,20 +195,27 @@ export class Drawing extends EventTarget {
     if (!this.#ticking) this.#ticking = requestAnimationFrame(this.#tick);
   }
 
-  #tick = () => {
+  /** @param {number} frameTime milliseconds */
+  #tick = (frameTime) => {
     this.#ticking = requestAnimationFrame(this.#tick);
+    const passed = frameTime / 1000 - this.#drew;
+    if (passed > 0) this.#pace += 0.1 * (Math.min(passed, MOST_AHEAD) - this.#pace);
+    this.#drew = NaN;
     const painter = this.#painter;
     if (!this.#peer || !this.#latest || !painter || !this.#pack) return;
     const sound = playing(this.#peer.audio.receiver, this.#latency());
     if (sound) this.#clock.heard(sound.rtp, sound.at, this.#latest);
     const began = performance.now();
-    const found = this.#buffer.at(this.#clock.now(began / 1000), (frame) => {
+    // What is drawn now is shown with the next picture of the screen, and until the one after: it fits the middle of that.
+    const shown = began / 1000 + Math.min(MOST_AHEAD, 1.5 * this.#pace);
+    const found = this.#buffer.at(this.#clock.now(shown), (frame) => {
       this.#shown = { mouth: this.#mouths?.pick(frame) ?? 0, eyes: this.#eyes?.pick(frame) ?? 0 };
     });
     if (!found) return;
     const { mouth, eyes } = this.#shown;
     this.#sizes = sizesOf(found.pose, this.#pack.model.warp.limits);
     if (!painter.draw(mouth, eyes, this.#sizes)) return;
+    this.#drew = frameTime / 1000;
     this.stats.drawn++;
     this.stats.ms += performance.now() - began;
     this.dispatchEvent(new Event("frame"));
