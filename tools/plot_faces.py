@@ -54,7 +54,9 @@ def bank(pack: Pack, entries: list[BankEntry], width: int, columns: int) -> np.n
     cells = []
     for entry in entries:
         picture = pack.picture(entry.file)[:, :, :3]
-        cells.append(cv2.resize(picture, (width, picture.shape[0] * width // picture.shape[1]), interpolation=cv2.INTER_AREA))
+        cells.append(
+            cv2.resize(picture, (width, picture.shape[0] * width // picture.shape[1]), interpolation=cv2.INTER_AREA)
+        )
     cells += [np.zeros_like(cells[0])] * (-len(cells) % columns)
     return np.vstack([np.hstack(cells[at : at + columns]) for at in range(0, len(cells), columns)])
 
@@ -75,7 +77,9 @@ def main() -> None:
         shown = {say: face(pack, (720, 1280), background, shapes) for say, shapes in FACES.items()}
         save(f"avatar-{name}", shown["at rest"])
         after[name] = [shown["at rest"], shown["ah"]]
-        rows.append(np.hstack([cv2.resize(head(one), (276, 324), interpolation=cv2.INTER_AREA) for one in shown.values()]))
+        rows.append(
+            np.hstack([cv2.resize(head(one), (276, 324), interpolation=cv2.INTER_AREA) for one in shown.values()])
+        )
         sheets += [bank(pack, pack.manifest.mouth.entries, 120, 12), bank(pack, pack.manifest.eyes.entries, 120, 12)]
     save("avatar-faces", np.vstack(rows))
     save("avatar-banks", np.vstack(sheets))

@@ -12,7 +12,7 @@ Map = npt.NDArray[np.float32]
 SIDE = 480
 """Rows of the depth picture."""
 _HOLES = 3  # cells: gaps between sampled hairs that are closed
-_SMOOTH = 3.5  # cells: standard deviation of the low-pass filter
+_SMOOTH = 5.0  # cells: standard deviation of the low-pass filter
 
 
 def filled(depth: Map, known: npt.NDArray[np.bool_]) -> Map:
