@@ -128,9 +128,9 @@ def test_depth_has_a_nose_before_the_ears(pack: zipfile.ZipFile, manifest: Manif
     assert eyes > at(a.neck.x, a.neck.y)
     apart = a.right_eye.x - a.left_eye.x
     assert 0.5 * apart < eyes < 3 * apart  # before the axis of the head, by about half its depth
-    # Nothing tears: however the head turns (at most 15 degrees), two neighbouring cells move apart by less than their width.
+    # Nothing tears: however the head turns (less than 12 degrees in all), two neighbouring cells move apart by less than their width.
     steps = np.abs(np.diff(level, axis=1))
-    assert np.percentile(steps, 99) * np.sin(np.radians(15)) < 1 / scale
+    assert np.percentile(steps, 99) * np.sin(np.radians(12)) < 1 / scale
 
 
 def bright(pack: zipfile.ZipFile, manifest: Manifest, name: str) -> int:
