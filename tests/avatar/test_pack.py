@@ -275,6 +275,11 @@ def test_shipped_packs_are_without_fault() -> None:
         assert check(path) == []
 
 
+def test_mira_is_the_default(tmp_path: Path) -> None:
+    assert find("default", search_folders(tmp_path)).manifest.id == "mira"
+    assert [entry["id"] for entry in listing(search_folders(tmp_path))] == ["mira", "bowen"]
+
+
 def _deep(files: dict[str, bytes], grey: np.ndarray, **depth: float) -> dict[str, bytes]:
     coded = cv2.imencode(".png", grey)[1].tobytes()
     chosen = {"file": "depth.png", "near": 0.0, "far": 100.0} | depth

@@ -34,6 +34,8 @@ __all__ = [
 SHIPPED: Final = Path(__file__).parent / "packs"
 """The folder of the packs that come with visavis."""
 DEFAULT: Final = "default"
+_FIRST: Final = "mira"
+"""The shipped pack that "default" means: it comes before the others of its folder."""
 MAX_MANIFEST: Final = 2**20
 MAX_BANK_PIXELS: Final = 300_000_000
 """All pictures of a bank together: bounds the memory of a renderer (4 bytes a pixel at the pack's own size)."""
@@ -343,7 +345,7 @@ def search_folders(data: Path) -> tuple[Path, ...]:
 def _paths(folders: Iterable[Path]) -> Iterator[Path]:
     for folder in folders:
         if folder.is_dir():
-            yield from sorted(folder.glob("*.zip"))
+            yield from sorted(folder.glob("*.zip"), key=lambda path: (path.stem != _FIRST, path.name))
 
 
 def listing(folders: Sequence[Path]) -> list[Listed]:
