@@ -29,7 +29,8 @@ SECTIONS = {
     "recogniser": "Speech",
     "answer_threshold": "Dialogue",
     "url_allow": "URLs that users give",
-    "log_level": "Logs, secrets, metrics",
+    "log_level": "Logs, metrics",
+    "secret_key": "Secrets, identities, limits",
 }
 """A section begins at the setting of this name, and goes on to the next one's, in the order of the class."""
 

@@ -1,6 +1,6 @@
 """Draw the pictures of docs/avatars.md from the shipped packs, with the compositor that the server uses.
 
-    python tools/plot_faces.py                     # docs/pictures/avatar-{mira,bowen}.jpg, avatar-faces.jpg, avatar-banks.jpg
+    python tools/plot_faces.py                     # docs/pictures/avatar-{mira,bowen}.jpg, avatar-faces.jpg, avatar-banks.jpg, demo.jpg
     python tools/plot_faces.py --before OLD.zip    # avatar-before-after.jpg too: an older pack of Mira beside today's
 
 Needs the development requirements.
@@ -76,6 +76,8 @@ def main() -> None:
         background = Background("IMAGE", image=shipped()[place])
         shown = {say: face(pack, (720, 1280), background, shapes) for say, shapes in FACES.items()}
         save(f"avatar-{name}", shown["at rest"])
+        if name == "mira":
+            save("demo", np.hstack([cv2.resize(head(shown[say]), (405, 475)) for say in ("at rest", "ah", "oo")]))
         after[name] = [shown["at rest"], shown["ah"]]
         rows.append(
             np.hstack([cv2.resize(head(one), (276, 324), interpolation=cv2.INTER_AREA) for one in shown.values()])

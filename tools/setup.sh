@@ -42,8 +42,9 @@ if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
   exit 1
 fi
 if [ "$want" = tests ]; then
-  # chromium: the page's tests, libatomic1: Playwright's driver for it; coturn: the relay's; fonts: Chinese in screenshots.
-  need_packages chromium libatomic1 coturn fonts-noto-cjk
+  # chromium: the page's tests, libatomic1: Playwright's driver for it; coturn: the relay's; fonts: Chinese in screenshots;
+  # postgresql: the other database (the tests start a server of their own; the cluster of the package may stay off).
+  need_packages chromium libatomic1 coturn fonts-noto-cjk postgresql
 fi
 # Letters for subtitles and text in the picture. Without the right to install it goes on: the server logs what is missing.
 if ! find /usr/share/fonts ~/.local/share/fonts -iname '*cjk*' -o -iname 'wqy*' 2>/dev/null | grep -q .; then

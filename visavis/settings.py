@@ -12,6 +12,13 @@ from typing import Any
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+_DRIVERS = {
+    "postgres": "postgresql+asyncpg",
+    "postgresql": "postgresql+asyncpg",
+    "sqlite": "sqlite+aiosqlite",
+}
+"""What an URL without a driver means."""
+
 
 class Settings(BaseSettings):
     """Settings of the server and its workers. Durations are seconds."""
@@ -21,7 +28,9 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="address the HTTP server listens on")
     port: int = Field(8080, ge=0, le=65535, description="port of the HTTP server; 0: any free one")
     data: Path = Field(Path("data"), description="folder of the database, keys, caches and uploads")
-    database_url: str = Field("", repr=False, description="SQLAlchemy URL; empty: SQLite in the data folder")
+    database_url: str = Field(
+        "", repr=False, description="postgresql://user:password@host/name; empty: SQLite in the data folder"
+    )
     models: Path | None = Field(None, description="local folder of model files; empty: a cache in the user's home")
     public_address: str = Field("", description="host:port that clients use; empty: host and port as served")
     tls_cert: Path | None = Field(None, description="PEM certificate chain")
@@ -79,8 +88,29 @@ class Settings(BaseSettings):
         "INFO", pattern="^(?i:debug|info|warning|error|critical)$", description="DEBUG, INFO, WARNING, ERROR"
     )
     log_format: str = Field("json", pattern="^(json|text)$", description="json or text")
-    secret_key: str = Field("", repr=False, description="key of stored secrets; empty: a key file in the data folder")
     metrics_token: str = Field("", repr=False, description="bearer token of /metrics; empty: loopback clients only")
+    secret_key: str = Field("", repr=False, description="key of stored secrets; empty: a key file")
+    secret_keys_before: list[str] = Field(
+        default_factory=list,
+        repr=False,
+        description="earlier values of it, to read with until `visavis secrets rotate` ran, JSON list",
+    )
+    secret_key_file: Path | None = Field(None, description="the key file; empty: secret.key in the data folder")
+    check_answers: bool = Field(
+        False, description="check every answer against the contract before it is sent; for tests and development"
+    )
+    token_ttl_s: int = Field(86400, ge=60, le=30 * 86400, description="lifetime of tokens of /v3/auth/tokens")
+    audit_days: int = Field(180, ge=1, le=36500, description="days that the audit log keeps")
+    project_rate: float = Field(
+        500.0, ge=0, le=1e6, description="API requests a second that one project may make for long; 0: any number"
+    )
+    project_burst: int = Field(1000, ge=1, le=10**6, description="API requests that it may make at once")
+    max_body_bytes: int = Field(
+        1024 * 1024,
+        ge=1024,
+        le=2**30,
+        description="size of an API request's body (uploads of files have limits of their own)",
+    )
 
     @cached_property
     def udp_port_range(self) -> tuple[int, int] | None:
@@ -94,8 +124,10 @@ class Settings(BaseSettings):
 
     @property
     def sqlalchemy_url(self) -> str:
-        """The database's URL."""
-        return self.database_url or f"sqlite+aiosqlite:///{(self.data / 'visavis.sqlite3').resolve()}"
+        """The database's URL, with the driver that this server uses."""
+        url = self.database_url or f"sqlite+aiosqlite:///{(self.data / 'visavis.sqlite3').resolve()}"
+        scheme, colon, rest = url.partition(":")
+        return _DRIVERS.get(scheme, scheme) + colon + rest
 
     @property
     def models_dir(self) -> Path:

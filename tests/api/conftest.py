@@ -27,12 +27,14 @@ MakeServer = Callable[..., Awaitable[Server]]
 
 
 @pytest_asyncio.fixture
-async def make_server(tmp_path: Path) -> AsyncIterator[MakeServer]:
+async def make_server(tmp_path: Path, database_url: str) -> AsyncIterator[MakeServer]:
     """Starts applications; each is stopped at the test's end, or by ``stop``."""
     open_servers: list[tuple[Any, httpx.AsyncClient]] = []
 
     async def make(dispatcher: FakeDispatcher | None = None, web: Path | None = None, **settings: Any) -> Server:
-        config = Settings(data=tmp_path / "data", **settings)
+        # Tests ask quickly, and by a clock that stands: the project's rate is a test's only where it says so.
+        usual = {"check_answers": True, "database_url": database_url, "project_rate": 0}
+        config = Settings(data=tmp_path / "data", **{**usual, **settings})
         dispatcher = dispatcher or FakeDispatcher()
         clock = Clock()
         extra = {"web": web} if web else {}

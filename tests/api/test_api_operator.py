@@ -128,7 +128,6 @@ async def test_odd_methods_make_no_labels(server: Server) -> None:
         ("GET", "/v1/p1/smart-chat-rooms/", 404, "MSS.00010003"),
         ("PATCH", "/healthz", 405, "MSS.00010004"),
         ("GET", "/docs", 404, "MSS.00010003"),
-        ("GET", "/openapi.json", 404, "MSS.00010003"),
     ],
 )
 async def test_unknown_routes(server: Server, method: str, path: str, status: int, code: str) -> None:

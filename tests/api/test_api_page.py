@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from control_server import Server
 
-from visavis.store import identity
+from visavis.store import identity, tokens
 
 MakeServer = Callable[..., Awaitable[Server]]
 
@@ -57,7 +57,7 @@ async def test_a_token_starts_a_job(server: Server) -> None:
     room_id = await server.room()
     database = server.context.database
     user = await identity.put_user(database, "p1", "ann", "hash", 1.0)
-    token = await identity.issue_token(database, user, "p1", server.clock.now, 60)
+    token = await tokens.issue(database, user, "p1", server.clock.now, 60)
     assert (await start(server, room_id, X_Auth_Token=token)).status_code == 200
     body = {"project_id": "p2", "room_id": room_id}
     other = await server.http.post("/page/v1/sessions", json=body, headers={"X-Auth-Token": token})

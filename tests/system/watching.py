@@ -124,11 +124,11 @@ class Sound:
     @classmethod
     async def of(cls, page: Page, since_ms: float = 0.0) -> Sound:
         """What was heard from ``since_ms`` on."""
-        blocks, data = await page.evaluate("probe.heard()")
+        blocks, data, loudspeaker_ms = await page.evaluate("probe.heard()")
         places, came = np.array(blocks).T
         assert (np.diff(places) == 480).all(), "the recorder lost nothing"
         # A block is told of some time after its last sample; the quickest ones tell when that was.
-        begin = np.percentile(came - (places - places[0] + 480) * 1000 / RATE, 2)
+        begin = np.percentile(came - (places - places[0] + 480) * 1000 / RATE, 2) + loudspeaker_ms
         first = max(0, round((since_ms - begin) * RATE / 1000))
         pcm = np.frombuffer(base64.b64decode(data), np.int16).astype(float)
         return cls(pcm[first:], float(begin) + first * 1000 / RATE)

@@ -11,7 +11,23 @@ from pathlib import Path
 from fastapi import FastAPI
 
 from visavis import __version__, log
-from visavis.api import assets, errors, files, health, iam, jobs, packs, page, robots, rooms, rtc, site
+from visavis.api import (
+    assets,
+    errors,
+    files,
+    health,
+    iam,
+    jobs,
+    openapi,
+    operations,
+    packs,
+    page,
+    robots,
+    rooms,
+    rtc,
+    site,
+)
+from visavis.api.auditing import Auditing
 from visavis.api.catalogue import Catalogue, FixedCatalogue
 from visavis.api.context import Context
 from visavis.api.metrics import Metrics
@@ -20,6 +36,9 @@ from visavis.api.services import events
 from visavis.api.services.assets import Assets
 from visavis.api.services.jobs import JobService
 from visavis.api.services.pictures import Pictures
+from visavis.api.skeleton import make_routes
+from visavis.api.throttle import Rate
+from visavis.contract.loading import contract
 from visavis.dispatch.types import Dispatcher
 from visavis.settings import Settings
 from visavis.store.database import Database
@@ -56,8 +75,17 @@ def create_app(
             service = JobService(settings, database, dispatcher, Pictures(settings), library, metrics, clock)
             await service.abandon("the server restarted while the job ran")
             app.state.context = Context(
-                settings, database, dispatcher, catalogue or FixedCatalogue(), service, library, metrics, clock
+                settings,
+                database,
+                dispatcher,
+                catalogue or FixedCatalogue(),
+                service,
+                library,
+                metrics,
+                clock,
+                rate=Rate(settings.project_rate, settings.project_burst),
             )
+            await app.state.context.segmenting.resume(app.state.context)
             await dispatcher.open()
             consumer = asyncio.create_task(events.consume(dispatcher, service, metrics), name="job-events")
             consumer.add_done_callback(_report)
@@ -67,22 +95,29 @@ def create_app(
             finally:
                 await _shut(dispatcher, service, consumer)
         finally:
+            if (context := getattr(app.state, "context", None)) is not None:
+                await context.segmenting.close()
             await database.close()
 
     app = FastAPI(
         title="visavis",
         version=__version__,
         lifespan=lifespan,
-        # The contract is published elsewhere; docs/api.md tells what of it is served.
+        # FastAPI knows only a part of the routes; visavis/api/openapi.py describes the contract.
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
     )
+    app.add_middleware(Auditing)
     app.add_middleware(RtcCors)
-    app.add_middleware(RequestMiddleware, metrics=metrics)  # the outermost: added last
+    app.add_middleware(
+        RequestMiddleware, metrics=metrics, max_body_bytes=settings.max_body_bytes
+    )  # the outermost: added last
     errors.install(app)
-    for module in (iam, rooms, robots, jobs, assets, files, rtc, packs, page, health):
+    operations.load()
+    app.router.routes.append(make_routes(contract()))
+    for module in (iam, rooms, robots, jobs, assets, files, rtc, packs, page, health, openapi):
         app.include_router(module.router)
     app.include_router(site.make_router(web))
     return app

@@ -14,7 +14,9 @@ from visavis.api.catalogue import Catalogue
 from visavis.api.metrics import Metrics
 from visavis.api.services.assets import Assets
 from visavis.api.services.jobs import JobService
-from visavis.api.throttle import Throttle
+from visavis.api.services.recalling import Recall
+from visavis.api.services.segmenting import Segmenting
+from visavis.api.throttle import Rate, Throttle
 from visavis.dispatch.types import Dispatcher
 from visavis.settings import Settings
 from visavis.store.database import Database
@@ -39,6 +41,9 @@ class Context:
     # Argon2 takes memory and CPU on purpose; only so many passwords are checked at the same time.
     hashing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
     codes: Throttle = field(default_factory=lambda: Throttle(limit=10))
+    rate: Rate = field(default_factory=lambda: Rate(0, 1))
+    recall: Recall = field(default_factory=Recall)
+    segmenting: Segmenting = field(default_factory=Segmenting)
 
 
 def _context(request: Request) -> Context:

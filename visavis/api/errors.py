@@ -9,7 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from visavis.api.parse import invalid
+from visavis.contract.checking import complaint
 from visavis.contract.errors import ApiError, ErrorCode
 
 _OF_STATUS = {
@@ -27,12 +27,13 @@ def response(error: ApiError) -> JSONResponse:
     return JSONResponse(error.body(), status_code=error.code.status, headers=error.headers)
 
 
-async def _api_error(_: Request, error: Any) -> JSONResponse:
+async def _api_error(request: Request, error: Any) -> JSONResponse:
+    request.state.error_code = error.code.code  # for the audit log
     return response(error)
 
 
-async def _validation_error(_: Request, error: Any) -> JSONResponse:
-    return response(invalid(error.errors()))
+async def _validation_error(request: Request, error: Any) -> JSONResponse:
+    return await _api_error(request, complaint(error.errors()))
 
 
 async def _http_error(_: Request, error: Any) -> JSONResponse:

@@ -1,7 +1,8 @@
-"""Who calls: X-Auth-Token, or a signature with an AK/SK."""
+"""Who calls: X-Auth-Token, or a signature with an AK/SK; and what the caller may do."""
 
 from __future__ import annotations
 
+import hmac
 import secrets
 from dataclasses import dataclass
 from typing import Annotated, NoReturn, cast
@@ -12,25 +13,36 @@ from fastapi import Depends, Request
 from visavis.api import signing
 from visavis.api.context import Context, Ctx
 from visavis.contract.errors import ApiError, ErrorCode
+from visavis.contract.roles import Role
 from visavis.store import identity as store
+from visavis.store import tokens
+from visavis.store.vault import digest
 
 # An unknown AK costs the same work as a wrong signature.
 _NOBODY = store.AccessKey(ak="", sk=secrets.token_urlsafe(30), project_id="")
+_READS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Whoever signed the request, or holds the token. ``project_id`` None: a token without a project."""
+    """Whoever signed the request, or holds the token.
+
+    ``project_id`` None: a token without a project (then ``role`` is a viewer's). ``user_id`` None: a key that is nobody's.
+    ``ak``: of the signature; empty: not signed. ``temporary``: signed with a key of limited life.
+    """
 
     project_id: str | None
     user_id: str | None = None
+    role: Role = Role.VIEWER
+    ak: str = ""
+    temporary: bool = False
 
 
 async def identify(request: Request, context: Ctx) -> Identity:
     """The caller.
 
     Raises:
-        ApiError: no, wrong or expired credentials.
+        ApiError: no, wrong or expired credentials; or its project asks too often.
     """
     authorization = request.headers.get("authorization", "")
     if authorization.startswith(signing.ALGORITHM):
@@ -39,24 +51,36 @@ async def identify(request: Request, context: Ctx) -> Identity:
         caller = await by_token(context, token)
     else:
         _refuse(context, "none", ErrorCode.UNAUTHORIZED, "X-Auth-Token or a signature (SDK-HMAC-SHA256) is wanted")
+    admit(context, caller)
+    is_known(request, caller)
+    return caller
+
+
+def admit(context: Context, caller: Identity) -> None:
+    """Raises ApiError (429) when the caller's project asks too often. Before :func:`is_known`: it costs no log entry."""
+    context.rate.admit(caller.project_id or f"user {caller.user_id}", context.clock())
+
+
+def is_known(request: Request, caller: Identity) -> None:
+    """From here on the request's log lines and its entry in the audit log name the caller."""
+    request.state.caller = caller
     if caller.project_id:
         structlog.contextvars.bind_contextvars(project_id=caller.project_id)
-    return caller
 
 
 async def by_token(context: Context, token: str) -> Identity:
     """The holder of a token of ``POST /v3/auth/tokens``."""
-    found = await store.find_token(context.database, token, context.clock())
+    found = await tokens.find(context.database, token, context.clock())
     if found is None:
         _refuse(context, "token", ErrorCode.INVALID_TOKEN, "")
-    return Identity(found.project_id, found.user_id)
+    return Identity(found.project_id, found.user_id, found.role or Role.VIEWER)
 
 
 async def _by_signature(request: Request, context: Context, header: str) -> Identity:
     body = await request.body()
     try:
         authorization = signing.parse(header)
-        key = await store.find_key(context.database, authorization.ak)
+        key = await store.find_key(context.database, authorization.ak, context.clock())
         signed = signing.SignedRequest(
             method=request.method,
             path=request.scope["path"],
@@ -68,11 +92,20 @@ async def _by_signature(request: Request, context: Context, header: str) -> Iden
         signing.verify(signed, authorization, (key or _NOBODY).sk, context.clock())
         if key is None:
             raise signing.BadSignatureError("the signature does not match the request")
+        _check_security_token(request, key)
     except signing.BadSignatureError as error:
         _refuse(context, "signature", ErrorCode.UNAUTHORIZED, str(error))
     if request.headers.get("x-project-id", key.project_id) != key.project_id:
         _refuse(context, "project", ErrorCode.TENANT_MISMATCH, "X-Project-Id")
-    return Identity(key.project_id)
+    return Identity(key.project_id, key.user_id, key.role, key.ak, bool(key.token_hash))
+
+
+def _check_security_token(request: Request, key: store.AccessKey) -> None:
+    token = request.headers.get("x-security-token", "")
+    if not key.token_hash and not token:
+        return
+    if not hmac.compare_digest(digest(token), key.token_hash):
+        raise signing.BadSignatureError("X-Security-Token is not the one of this access key")
 
 
 def _refuse(context: Context, kind: str, code: ErrorCode, detail: str) -> NoReturn:
@@ -80,13 +113,36 @@ def _refuse(context: Context, kind: str, code: ErrorCode, detail: str) -> NoRetu
     raise ApiError(code, detail)
 
 
-async def project_of(request: Request, context: Ctx, caller: Annotated[Identity, Depends(identify)]) -> str:
-    """The project of the path, which must be the caller's; also checks X-App-UserId."""
+def require(caller: Identity, role: Role) -> None:
+    """Raises ApiError (403) unless the caller has that role, or more, in its project."""
+    if not caller.role.allows(role):
+        raise ApiError(
+            ErrorCode.NO_PERMISSION, f"the role {role.value} is needed, this caller's is {caller.role.value}"
+        )
+
+
+def needed_for(method: str) -> Role:
+    """What a request needs unless its operation says otherwise: who reads needs to be a viewer, who writes an operator."""
+    return Role.VIEWER if method in _READS else Role.OPERATOR
+
+
+def enter(request: Request, context: Context, caller: Identity, role: Role) -> str:
+    """The door of every operation of a project: that of the path. Also checks X-App-UserId.
+
+    Raises:
+        ApiError: the project is not the caller's; the role does not suffice.
+    """
     project_id = cast(str, request.path_params["project_id"])
     if caller.project_id != project_id:
         _refuse(context, "project", ErrorCode.TENANT_MISMATCH, "")
+    require(caller, role)
     check_app_user(request)
     return project_id
+
+
+async def project_of(request: Request, context: Ctx, caller: Annotated[Identity, Depends(identify)]) -> str:
+    """The project of the path, which must be the caller's, for a request that reads or writes as its method says."""
+    return enter(request, context, caller, needed_for(request.method))
 
 
 def check_app_user(request: Request) -> None:

@@ -34,7 +34,8 @@ async def start_job(
 ) -> JobStarted:
     """Start a job in a room, with the room's robot or another one."""
     address = access_address(request, context.settings)
-    job = await context.jobs.start(project_id, room_id, robot_id, body, address, request_id(request))
+    app_user = request.headers.get("x-app-userid", "")
+    job = await context.jobs.start(project_id, room_id, robot_id, body, address, request_id(request), app_user=app_user)
     return answers.started(job, await context.jobs.rtc_room(job))
 
 

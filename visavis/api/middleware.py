@@ -14,11 +14,13 @@ from visavis import log
 from visavis.api.errors import response
 from visavis.api.metrics import Metrics
 from visavis.api.services.assets import UPLOAD_PREFIX
+from visavis.api.services.documents import MAX_BYTES
 from visavis.contract.assets import MAX_FILE_BYTES
 from visavis.contract.errors import ApiError, ErrorCode
 
 MAX_BODY_BYTES = 1024 * 1024
 MAX_UPLOAD_BYTES = max(MAX_FILE_BYTES.values())
+MAX_FORM_BYTES = MAX_BYTES + 64 * 1024
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
@@ -60,7 +62,7 @@ class RequestMiddleware:
 
         try:
             length = _content_length(scope)
-            most = MAX_UPLOAD_BYTES if scope["path"].startswith(UPLOAD_PREFIX) else self._max
+            most = self._most(scope)
             if length is not None and length > most:
                 await response(ApiError(ErrorCode.BODY_TOO_LARGE))(scope, receive, sending)
             elif "\0" in scope["path"]:  # databases do not take it, and nothing has such a name
@@ -78,6 +80,13 @@ class RequestMiddleware:
             await response(ApiError(ErrorCode.INTERNAL))(scope, receive, sending)
         finally:
             self._record(scope, status, time.perf_counter() - began)
+
+    def _most(self, scope: Scope) -> int:
+        if scope["path"].startswith(UPLOAD_PREFIX):
+            return MAX_UPLOAD_BYTES
+        if any(name == b"content-type" and value.startswith(b"multipart/") for name, value in scope["headers"]):
+            return max(self._max, MAX_FORM_BYTES)
+        return self._max
 
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
         # The route's template, not the path: paths hold ids, and labels must stay few.

@@ -8,12 +8,13 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import Field
 
 from visavis.api.context import Context, Ctx, access_address, client_host, request_id
-from visavis.api.identity import by_token, check_app_user
+from visavis.api.identity import Identity, admit, by_token, check_app_user, is_known, require
 from visavis.api.parse import json_body
 from visavis.api.services import answers
 from visavis.api.throttle import source
 from visavis.contract.base import Request as Body
 from visavis.contract.errors import ApiError, ErrorCode
+from visavis.contract.roles import Role
 from visavis.contract.smart_chat_jobs import PageSession, StartJob
 from visavis.store import codes
 
@@ -34,7 +35,7 @@ async def start_session(
 ) -> PageSession:
     """Start a job for whoever sits before the page: the answer lets join as END_USER or watch as PLAYER, no more."""
     check_app_user(request)
-    await _admit(request, context, body.project_id)
+    await _admit(request, context, body.project_id, body.room_id)
     address = access_address(request, context.settings)
     job = await context.jobs.start(
         body.project_id,
@@ -44,22 +45,29 @@ async def start_session(
         address,
         request_id(request),
         side_by_side=True,
+        app_user=request.headers.get("x-app-userid", ""),
     )
     return answers.page_session(job, await context.jobs.rtc_room(job, only_types=("END_USER", "PLAYER")))
 
 
-async def _admit(request: Request, context: Context, project_id: str) -> None:
+async def _admit(request: Request, context: Context, project_id: str, room_id: str) -> None:
     if code := request.headers.get("x-once-code", ""):
         now, host = context.clock(), source(client_host(request))
         context.codes.check(host, now, ErrorCode.ONCE_CODE_LOCKED)
-        if not await codes.consume(context.database, project_id, code, now):
+        if not await codes.consume(context.database, project_id, code, now, room_id):
             context.codes.failed(host, now)
             context.metrics.auth_failures.labels("once_code").inc()
             raise ApiError(ErrorCode.ONCE_CODE_FAILED)
+        # Its project's rate was counted when the code was made; a code must not be lost to it now.
+        is_known(request, Identity(project_id, role=Role.OPERATOR))
         return
     token = request.headers.get("x-auth-token", "")
     if not token:
         context.metrics.auth_failures.labels("none").inc()
         raise ApiError(ErrorCode.UNAUTHORIZED, "X-Once-Code or X-Auth-Token is wanted")
-    if (await by_token(context, token)).project_id != project_id:
+    caller = await by_token(context, token)
+    admit(context, caller)
+    is_known(request, caller)
+    if caller.project_id != project_id:
         raise ApiError(ErrorCode.TENANT_MISMATCH)
+    require(caller, Role.OPERATOR)

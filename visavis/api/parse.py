@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 
 from fastapi import Depends, Query, Request
 from pydantic import TypeAdapter, ValidationError
-from pydantic_core import ErrorDetails
 
+from visavis.contract.checking import refuse
 from visavis.contract.errors import ApiError, ErrorCode
 
 T = TypeVar("T")
-
-_SHOWN_ERRORS = 3
 
 
 def json_body(kind: type[T], empty: T | None = None) -> Callable[[Request], Awaitable[T]]:
@@ -33,20 +31,9 @@ def json_body(kind: type[T], empty: T | None = None) -> Callable[[Request], Awai
         try:
             return adapter.validate_json(raw)
         except ValidationError as error:
-            raise invalid(error.errors(include_url=False, include_input=False, include_context=False)) from None
+            refuse(error)
 
     return read
-
-
-def invalid(errors: list[ErrorDetails] | list[Any]) -> ApiError:
-    """Validation errors as an answer. It names fields and rules, never values: a value may be a secret."""
-    if any(error["type"] == "json_invalid" for error in errors):
-        return ApiError(ErrorCode.INVALID_BODY, "the body is not JSON")
-    shown = []
-    for error in errors[:_SHOWN_ERRORS]:
-        where = ".".join(str(part) for part in error["loc"] if part not in ("query", "path", "header", "body"))
-        shown.append(f"{where}: {error['msg']}" if where else str(error["msg"]))
-    return ApiError(ErrorCode.INVALID_PARAMETER, "; ".join(shown))
 
 
 @dataclass(frozen=True, slots=True)

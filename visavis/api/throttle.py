@@ -1,4 +1,4 @@
-"""Slows down the guessing of passwords and one-time codes."""
+"""Slows down the guessing of passwords and one-time codes, and projects that ask too often."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ class _Record:
 class Throttle:
     """Counts failures by key; after ``limit`` of them the key is locked until ``lock_s`` after its last failure.
 
-    Bounded: the keys that failed longest ago are forgotten first.
+    In memory and bounded: the keys that failed longest ago are forgotten first. What must survive a restart is counted
+    by ``visavis.store.attempts``.
     """
 
     def __init__(self, limit: int = 5, lock_s: float = 300.0, size: int = 10_000) -> None:
@@ -62,3 +63,45 @@ class Throttle:
     def succeeded(self, key: str) -> None:
         """Forget the key's failures."""
         self._records.pop(key, None)
+
+
+@dataclass(slots=True)
+class _Bucket:
+    left: float
+    at: float
+
+
+class Rate:
+    """A token bucket a key: ``burst`` requests at once, and ``per_s`` a second for long. ``per_s`` 0: any number.
+
+    In memory and bounded: the key that asked longest ago is forgotten first, which can only be to its advantage.
+    """
+
+    def __init__(self, per_s: float, burst: int, size: int = 10_000) -> None:
+        self._per_s = per_s
+        self._burst = burst
+        self._size = size
+        self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
+
+    def take(self, key: str, now: float) -> float:
+        """One request at the time ``now`` (seconds): 0 if it may go on, else after how many seconds one may."""
+        if not self._per_s:
+            return 0.0
+        bucket = self._buckets.get(key)
+        if bucket is None:
+            bucket = self._buckets[key] = _Bucket(float(self._burst), now)
+            while len(self._buckets) > self._size:
+                self._buckets.popitem(last=False)
+        self._buckets.move_to_end(key)
+        # A clock that was set back gives nothing, and takes nothing.
+        bucket.left = min(float(self._burst), bucket.left + max(0.0, now - bucket.at) * self._per_s)
+        bucket.at = now
+        if bucket.left >= 1.0:
+            bucket.left -= 1.0
+            return 0.0
+        return (1.0 - bucket.left) / self._per_s
+
+    def admit(self, key: str, now: float) -> None:
+        """The same; raises ApiError (429, with Retry-After in whole seconds) when the request must wait."""
+        if wait := self.take(key, now):
+            raise ApiError(ErrorCode.THROTTLED, headers={"Retry-After": str(math.ceil(wait))})

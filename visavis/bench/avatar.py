@@ -29,6 +29,7 @@ from visavis.media.loops import LoopShape, encode_loop
 from visavis.motion import Director, Mode, MotionFrame
 from visavis.motion.loops import ASLEEP, IDLE, loop
 from visavis.motion.wire import encode_motion
+from visavis.session.stage import REST_STRIDE
 
 Costs = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 
@@ -38,8 +39,6 @@ SPOKEN: Final = 6.0
 """Seconds of speech that are measured, after a second to warm up."""
 LOOPED: Final = 8.0
 """Seconds of an encoded loop that are measured."""
-REST_STRIDE: Final = 5
-"""A sleeper's loop is sent at a fifth of the rate (see ``visavis.session.replay``)."""
 _BITRATE: Final = 2500
 
 # "hello, I am a digital human and I talk to you", about as a synthesiser times it.

@@ -51,7 +51,7 @@ def avatar_import(
     the reason. Without the consent of the person shown there is no import.
     """
     from visavis.avatar.importing import id_of, import_person
-    from visavis.cli.main import settings_with
+    from visavis.cli.options import settings_with
     from visavis.cli.progress import Progress
 
     if consent is None and sys.stdin.isatty():

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from pydantic import ValidationError
-from pydantic_settings import SettingsError
 
-from visavis import __version__, log
+from visavis import __version__
+from visavis.cli.audit import audit
 from visavis.cli.avatar_import import avatar_import
+from visavis.cli.database import database_app
+from visavis.cli.key import key_app
+from visavis.cli.options import DataOption, JsonOption, settings_with
+from visavis.cli.project import project_app
+from visavis.cli.secrets import secrets_app
+from visavis.cli.user import user_app
 from visavis.errors import VisavisError
-from visavis.settings import Settings
 
 app = typer.Typer(
     name="visavis",
@@ -25,55 +27,17 @@ app = typer.Typer(
     help="visavis: a self-hosted, real-time interactive digital human server.\n\n"
     "Start with `visavis demo` (one conversation, saved as a video) or `visavis serve` (talk to it in your browser).",
 )
-key_app = typer.Typer(no_args_is_help=True, help="Access keys (AK/SK) with which SDKs sign their requests.")
 models_app = typer.Typer(no_args_is_help=True, help="The speech models: list, assemble and verify them by sha256.")
 avatar_app = typer.Typer(
     no_args_is_help=True, help="Avatar packs: bake one from a character file, list and check them."
 )
 app.add_typer(key_app, name="key")
+app.add_typer(user_app, name="user")
+app.add_typer(project_app, name="project")
+app.add_typer(secrets_app, name="secrets")
+app.add_typer(database_app, name="database")
 app.add_typer(models_app, name="models")
 app.add_typer(avatar_app, name="avatar")
-
-DataOption = Annotated[
-    Path | None,
-    typer.Option("--data", envvar="VISAVIS_DATA", help="Folder of the database, keys and caches [default: data]"),
-]
-JsonOption = Annotated[bool, typer.Option("--json", envvar="VISAVIS_JSON", help="Print JSON, for scripts")]
-
-
-def settings_with(**given: Any) -> Settings:
-    """Settings from the environment, with those flags that were given. Raises VisavisError: one cannot be used.
-
-    Sets up the logs, too: a short command reports warnings, or what ``VISAVIS_LOG_LEVEL`` asks for.
-    """
-    try:
-        settings = Settings(**{name: value for name, value in given.items() if value is not None})
-        _ = settings.udp_port_range  # checked when it is read
-    except ValidationError as error:
-        raise VisavisError("; ".join(_reason(each["loc"], each["msg"]) for each in error.errors())) from None
-    except SettingsError as error:
-        field = re.search(r'"(\w+)"', str(error))
-        raise VisavisError(_reason((field[1] if field else "",), "this is no JSON")) from None
-    except ValueError as error:
-        raise VisavisError(str(error)) from None
-    if settings.url_allow:
-        from visavis.urlpolicy import UrlPolicy
-
-        UrlPolicy(settings.url_allow)
-    for name in ("tls_cert", "tls_key"):
-        if (path := getattr(settings, name)) and not path.is_file():
-            raise VisavisError(_reason((name,), f"there is no file {path}"))
-    if settings.tls_key and not settings.tls_cert:
-        raise VisavisError(_reason(("tls_cert",), "a key needs its certificate"))
-    log.configure(settings.log_level if "log_level" in settings.model_fields_set else "WARNING", settings.log_format)
-    return settings
-
-
-def _reason(where: Sequence[int | str], problem: str) -> str:
-    """What is wrong with a setting, by its environment variable; without its value, which may be a secret."""
-    name = str(where[0]) if where else ""
-    field = Settings.model_fields.get(name)
-    return f"VISAVIS_{name.upper()}: {problem}" + (f" ({field.description})" if field else "")
 
 
 @app.callback(invoke_without_command=True)
@@ -162,23 +126,6 @@ def demo(
 
     settings_with()
     raise typer.Exit(run(out, data, verbose=verbose))
-
-
-@key_app.command("create")
-def key_create(
-    project: Annotated[str, typer.Option("--project", envvar="VISAVIS_PROJECT", help="Project id; made if it is new")],
-    data: DataOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Create an access key. The secret is shown this once."""
-    from visavis.store.keys import create_key
-
-    key = create_key(settings_with(data=data), project)
-    if as_json:
-        typer.echo(json.dumps({"ak": key.ak, "sk": key.sk, "project_id": key.project_id}))
-        return
-    typer.echo(f"AK          {key.ak}\nSK          {key.sk}\nproject_id  {key.project_id}")
-    typer.echo("The SK is not shown again: keep it (SDKs read HUAWEICLOUD_SDK_AK and HUAWEICLOUD_SDK_SK).", err=True)
 
 
 @models_app.command("list")
@@ -286,6 +233,9 @@ def bench(
 
     settings_with()
     raise typer.Exit(run(what, seconds=seconds, as_json=as_json))
+
+
+app.command()(audit)
 
 
 def main() -> None:

@@ -50,6 +50,43 @@ class CreateToken(Request):
     auth: _Auth
 
 
+class _TokenForKey(Request):
+    id: str | None = Field(None, max_length=256, repr=False)
+    duration_seconds: int = Field(900, ge=900, le=86400)
+
+
+class _KeyIdentity(Request):
+    methods: list[Literal["token"]] = Field(min_length=1, max_length=1)
+    token: _TokenForKey = _TokenForKey()
+    # Taking no notice of it would hand out more than was asked for.
+    policy: None = None
+
+
+class _KeyAuth(Request):
+    identity: _KeyIdentity
+
+
+class CreateTemporaryKey(Request):
+    """Body of ``POST /v3.0/OS-CREDENTIAL/securitytokens``, by token. Policies that narrow a key are not known here."""
+
+    auth: _KeyAuth
+
+
+class Credential(Answer):
+    """A temporary access key."""
+
+    access: str
+    secret: str = Field(repr=False)
+    securitytoken: str = Field(repr=False)
+    expires_at: str
+
+
+class TemporaryKeyCreated(Answer):
+    """Answer of ``POST /v3.0/OS-CREDENTIAL/securitytokens``."""
+
+    credential: Credential
+
+
 class Domain(Answer):
     """An account. Every installation has one."""
 

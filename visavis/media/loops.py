@@ -23,7 +23,7 @@ from visavis.media.clock import VIDEO_RATE
 from visavis.media.h264 import H264Encoder
 from visavis.media.types import I420, EncodedFrame
 
-MAGIC: Final = b"VISAVIS-LOOP-1\n"
+MAGIC: Final = b"VISAVIS-LOOP-2\n"
 PRESET: Final = "veryfast"
 """Encoded once, so better than live pictures: an IDR among its neighbours is then not seen as a blink of sharpness."""
 _HEAD: Final = struct.Struct("<I")
@@ -114,9 +114,13 @@ def _write(path: Path, shape: LoopShape, draw: Callable[[int, I420], None]) -> N
     encoder = H264Encoder(shape.width, shape.height, shape.fps, shape.bitrate_kbps, preset=PRESET)
     picture = np.zeros((shape.height * 3 // 2, shape.width), np.uint8)
     units = []
-    for index in range(shape.count):
-        draw(index, picture)
-        units.append(encoder.encode(picture, index * VIDEO_RATE // shape.fps, index % shape.gop == 0).data)
+    # The loop's end goes before its beginning and is thrown away: an encoder codes its first pictures otherwise than
+    # later ones, and that would be seen at the seam.
+    for index in range(-shape.gop, shape.count):
+        draw(index % shape.count, picture)
+        unit = encoder.encode(picture, (index + shape.gop) * VIDEO_RATE // shape.fps, index % shape.gop == 0)
+        if index >= 0:
+            units.append(unit.data)
     head = json.dumps(
         {"shape": {name: getattr(shape, name) for name in LoopShape.__slots__}, "sizes": [len(u) for u in units]}
     )

@@ -10,18 +10,26 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, event, text
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, event, make_url, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from visavis.errors import VisavisError
 from visavis.settings import Settings
+from visavis.store.callers import Callers
 from visavis.store.vault import Vault
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _WRITE = "visavis_write"
-_BUSY_MS = 15_000
-_MIGRATION_LOCK = 7_236_451
+_BUSY_MS = 60_000
+_WRITE_LOCK = 7_236_451
+
+
+class RevisionError(VisavisError):
+    """The tables are not of a revision that this version can use."""
 
 
 class Database:
@@ -31,26 +39,37 @@ class Database:
         self._engine = engine
         self._write_lock = asyncio.Lock()
         self.vault = vault
+        self.callers = Callers(_stamp_file(engine))
 
     @classmethod
-    async def open(cls, settings: Settings) -> Database:
+    async def open(cls, settings: Settings, revision: str = "head") -> Database:
         """Connect and bring the tables up to date.
+
+        Args:
+            revision: of the tables; "head" is what this version uses. Another one is for whoever goes back to an older
+                version: only :meth:`close` works then.
 
         Raises:
             VaultError: the key file cannot be used.
+            RevisionError: the tables are of a version that this one does not know, or ``revision`` is unknown.
             sqlalchemy.exc.SQLAlchemyError: the database cannot be reached.
         """
         settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
         vault = await asyncio.to_thread(Vault.open, settings)
         # What a statement carries (hashes, sealed keys, what was configured) has no place in an error's text and the log.
-        engine = create_async_engine(settings.sqlalchemy_url, hide_parameters=True)
+        url = make_url(settings.sqlalchemy_url)
+        # A restart of a database server must not cost a request: pooled connections are tried before they are used.
+        remote = url.get_backend_name() != "sqlite"
+        engine = create_async_engine(url, hide_parameters=True, pool_pre_ping=remote)
         if engine.dialect.name == "sqlite":
             event.listen(engine.sync_engine, "connect", _sqlite_connect)
             event.listen(engine.sync_engine, "begin", _sqlite_begin)
+        else:
+            event.listen(engine.sync_engine, "begin", _postgresql_begin)
         database = cls(engine, vault)
         try:
             async with database.write() as connection:
-                await connection.run_sync(_migrate)
+                await connection.run_sync(_migrate, revision)
         except BaseException:
             await engine.dispose()
             raise
@@ -70,8 +89,8 @@ class Database:
     async def write(self) -> AsyncIterator[AsyncConnection]:
         """A transaction that may write; commits at its end, rolls back on an exception.
 
-        On SQLite it holds the one write lock from its beginning, so what it reads cannot change before it writes.
-        On other databases rows that a decision rests on are locked with ``FOR UPDATE``.
+        It holds the one write lock from its beginning, so what it reads cannot change before it writes, whatever other
+        processes do: SQLite's own lock, or an advisory lock of PostgreSQL.
         """
         async with self._write_lock, self._engine.connect() as plain:
             connection = await plain.execution_options(**{_WRITE: True})
@@ -99,10 +118,34 @@ def _sqlite_begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
-def _migrate(connection: Connection) -> None:
-    if connection.dialect.name == "postgresql":
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
-    command.upgrade(alembic_config(connection), "head")
+def _postgresql_begin(connection: Connection) -> None:
+    if connection.get_execution_options().get(_WRITE, False):
+        connection.exec_driver_sql(
+            f"SELECT set_config('lock_timeout', '{_BUSY_MS}', true), pg_advisory_xact_lock({_WRITE_LOCK})"
+        )
+
+
+def _stamp_file(engine: AsyncEngine) -> Path | None:
+    name = engine.url.database
+    if engine.dialect.name != "sqlite" or not name or name == ":memory:" or name.startswith("file:"):
+        return None
+    return Path(f"{name}.callers")
+
+
+def _migrate(connection: Connection, revision: str) -> None:
+    config = alembic_config(connection)
+    script = ScriptDirectory.from_config(config)
+    newest_first = [each.revision for each in script.walk_revisions()]
+    current = MigrationContext.configure(connection).get_current_revision()
+    if current is not None and current not in newest_first:
+        raise RevisionError(f"the database is of a newer version of visavis (revision {current} of its tables)")
+    wanted = newest_first[0] if revision == "head" else revision
+    if wanted not in newest_first:
+        raise RevisionError(f"there is no revision {revision!r} of the tables: {', '.join(sorted(newest_first))}")
+    if current is None or newest_first.index(wanted) < newest_first.index(current):
+        command.upgrade(config, wanted)
+    elif wanted != current:
+        command.downgrade(config, wanted)
 
 
 def alembic_config(connection: Connection) -> Config:

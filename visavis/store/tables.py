@@ -52,6 +52,7 @@ memberships = Table(
     metadata,
     Column("user_id", String(32), ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
     Column("project_id", String(64), ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True),
+    Column("role", String(16), nullable=False, server_default="admin", comment="viewer, operator, admin"),
 )
 
 access_keys = Table(
@@ -62,6 +63,12 @@ access_keys = Table(
     Column("project_id", String(64), ForeignKey("projects.id", ondelete="CASCADE"), nullable=False, index=True),
     Column("enabled", Boolean, nullable=False),
     Column("created_at", Double, nullable=False),
+    Column("user_id", String(32), ForeignKey("users.id", ondelete="CASCADE"), nullable=True, comment="NULL: nobody's"),
+    Column("role", String(16), nullable=False, server_default="admin", comment="the most it allows"),
+    Column("expires_at", Double, nullable=True, comment="NULL: never"),
+    Column("token_hash", String(64), nullable=False, server_default="", comment="of a temporary key's security token"),
+    Column("parent", String(64), nullable=False, server_default="", comment="AK that the temporary key was made with"),
+    Index("ix_access_keys_user", "user_id"),
 )
 
 tokens = Table(
@@ -137,6 +144,32 @@ once_codes = Table(
     Column("created_at", Double, nullable=False),
     Column("expires_at", Double, nullable=False, index=True),
     Column("used_at", Double, nullable=True),
+    Column("room_id", String(32), nullable=False, server_default="", comment="empty: for any room"),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("hash", String(64), primary_key=True, comment="SHA-256 of what is guessed, or of who guesses"),
+    Column("failures", Integer, nullable=False),
+    Column("last_at", Double, nullable=False, index=True),
+    Column("locked_until", Double, nullable=False, comment="0: not locked"),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("at", Double, nullable=False, index=True),
+    Column("project_id", String(64), nullable=False, comment="no foreign key: the log outlives what it tells of"),
+    Column("user_id", String(32), nullable=False, comment="empty: a key that is nobody's, or the command line"),
+    Column("ak", String(64), nullable=False, comment="empty: not signed"),
+    Column("operation", String(128), nullable=False),
+    Column("target", String(128), nullable=False, comment="id of what was changed, where it is known"),
+    Column("status", Integer, nullable=False, comment="HTTP status; 0: the command line"),
+    Column("error_code", String(32), nullable=False, comment="empty: it worked"),
+    Column("request_id", String(64), nullable=False),
+    Index("ix_audit_project", "project_id", "at"),
 )
 
 assets = Table(
@@ -168,4 +201,23 @@ asset_files = Table(
     Column("upload_hash", String(64), nullable=False, comment="SHA-256 of the upload's token; empty: used"),
     Column("expires_at", Double, nullable=False),
     Column("created_at", Double, nullable=False),
+)
+
+records = Table(
+    "records",
+    metadata,
+    # The id is unique within its kind only: settings are kept under the id of what they belong to.
+    Column("project_id", String(64), ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True),
+    Column("kind", String(32), primary_key=True),
+    Column("id", String(64), primary_key=True),
+    Column("parent_id", String(64), nullable=False, comment="empty: none"),
+    Column("name", String(256), nullable=False, comment="what lists are searched by"),
+    Column("app_user_id", String(128), nullable=False, comment="X-App-UserId of who made it"),
+    Column("document", JSON, nullable=False, comment="without secrets"),
+    Column("secrets", Text, nullable=False, comment="encrypted JSON; empty: none"),
+    Column("version", Integer, nullable=False, comment="1, and one more with each change"),
+    Column("created_at", Double, nullable=False),
+    Column("updated_at", Double, nullable=False),
+    Index("ix_records_page", "project_id", "kind", "created_at", "id"),
+    Index("ix_records_children", "project_id", "kind", "parent_id", "created_at", "id"),
 )

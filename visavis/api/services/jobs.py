@@ -10,6 +10,7 @@ from visavis import log
 from visavis.api.metrics import Metrics
 from visavis.api.services import answers, scene, spec
 from visavis.api.services.assets import Assets
+from visavis.api.services.briefing import briefed
 from visavis.api.services.pictures import Pictures
 from visavis.contract.base import published, spoken
 from visavis.contract.errors import ApiError, ErrorCode
@@ -84,10 +85,12 @@ class JobService:
         address: str,
         request_id: str,
         side_by_side: bool = False,
+        app_user: str = "",
     ) -> Job:
         """Place a new job in the room and on a worker.
 
         ``side_by_side``: a transparent picture is sent with its alpha beside it (else before a key colour).
+        ``app_user``: the third-party user that it is started for.
 
         Raises:
             ApiError: of the room, the robot, extend_param, the concurrency, the capacity.
@@ -127,7 +130,7 @@ class JobService:
             created_at=now,
             updated_at=now,
         )
-        job_spec = await self._spec(job, room, robot, video, request_id)
+        job_spec = await self._spec(job, room, robot, video, request_id, app_user)
         await self._place(job)
         await self._dispatch(job, job_spec)
         return job
@@ -142,8 +145,17 @@ class JobService:
             raise ApiError(ErrorCode.ROBOT_NOT_FOUND)
         return robot
 
-    async def _spec(self, job: Job, room: Room, robot: Robot | None, video: VideoSpec, request_id: str) -> JobSpec:
-        robot_spec = spec.robot_spec(robot)
+    async def _spec(
+        self, job: Job, room: Room, robot: Robot | None, video: VideoSpec, request_id: str, app_user: str
+    ) -> JobSpec:
+        robot_spec = await briefed(
+            self._database,
+            self._settings.data / "knowledge",
+            job.project_id,
+            spec.robot_spec(robot),
+            job.language,
+            app_user,
+        )
         background, layers = await self._scenes.of(room)
         burned = spec.subtitle_spec(room)
         inference = next(user for user in job.users if user["user_type"] == "INFERENCE_USER")

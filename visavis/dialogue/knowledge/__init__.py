@@ -1,4 +1,4 @@
-"""Knowledge files: questions and answers in YAML.
+"""Knowledge files: questions and answers in YAML, or the same in JSON (``.json``; the server writes those).
 
 A file looks like this (``visavis.yaml`` beside this module is a whole one)::
 
@@ -23,6 +23,7 @@ A file looks like this (``visavis.yaml`` beside this module is a whole one)::
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Final, Literal
@@ -36,9 +37,11 @@ from visavis.speech.types import Language
 SHIPPED: Final = Path(__file__).with_name("visavis.yaml")
 """What visavis knows about itself."""
 
-_MAX_BYTES: Final = 8 * 1024 * 1024
+_MAX_BYTES: Final = {"yaml": 8 * 1024 * 1024, "json": 128 * 1024 * 1024}
+"""Of one file; YAML is read slowly."""
 
 _Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)]
+_Answer = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=16384)]
 _Texts = Annotated[list[_Text], Field(min_length=1, max_length=200)]
 
 
@@ -57,7 +60,7 @@ class Entry(_Strict):
     tags: tuple[_Text, ...] = ()
     keywords: tuple[_Text, ...] = ()
     questions: dict[Language, _Texts] = Field(min_length=1)
-    answers: dict[Language, _Text] = Field(min_length=1)
+    answers: dict[Language, _Answer] = Field(min_length=1)
 
     def answer(self, language: Language) -> tuple[str, Language]:
         """The answer and its language: the wanted one if there is one, else the other."""
@@ -99,17 +102,21 @@ def load(paths: Iterable[Path | str] = (SHIPPED,)) -> Knowledge:
 
 
 def _read(path: Path) -> _File:
+    kind = "json" if path.suffix == ".json" else "yaml"
+    most = _MAX_BYTES[kind]
     try:
         with path.open("rb") as file:
-            data = file.read(_MAX_BYTES + 1)
+            data = file.read(most + 1)
     except OSError as error:
         raise KnowledgeError(f"{path.name}: cannot be read: {error.strerror}") from error
-    if len(data) > _MAX_BYTES:
-        raise KnowledgeError(f"{path.name}: larger than {_MAX_BYTES // 1024 // 1024} MiB")
+    if len(data) > most:
+        raise KnowledgeError(f"{path.name}: larger than {most // 1024 // 1024} MiB")
     try:
-        raw = yaml.safe_load(data.decode("utf-8"))
+        raw = json.loads(data) if kind == "json" else yaml.safe_load(data.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise KnowledgeError(f"{path.name}: not UTF-8") from error
+    except json.JSONDecodeError as error:
+        raise KnowledgeError(f"{path.name} line {error.lineno}: not JSON: {error.msg}") from error
     except yaml.MarkedYAMLError as error:
         line = f" line {error.problem_mark.line + 1}" if error.problem_mark else ""
         raise KnowledgeError(f"{path.name}{line}: not YAML: {error.problem}") from error

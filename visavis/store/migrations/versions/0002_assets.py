@@ -54,3 +54,11 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_asset_files")),
     )
     op.create_index(op.f("ix_asset_files_asset_id"), "asset_files", ["asset_id"])
+
+
+def downgrade() -> None:
+    """Undo."""
+    op.drop_index(op.f("ix_asset_files_asset_id"), table_name="asset_files")
+    op.drop_table("asset_files")
+    op.drop_index("ix_assets_project", table_name="assets")
+    op.drop_table("assets")

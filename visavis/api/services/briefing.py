@@ -1,0 +1,73 @@
+"""What a job is told of the project's words when it starts: the welcome, and what to answer from."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from visavis.api.services import greeting, topics
+from visavis.api.services.topics import Topic
+from visavis.session.spec import RobotSpec
+from visavis.store.database import Database
+
+_HAN = re.compile(r"[\u3400-\u9fff]")
+
+
+async def briefed(
+    database: Database, folder: Path, project_id: str, robot: RobotSpec, language: str, app_user: str
+) -> RobotSpec:
+    """The robot with its welcome and its knowledge.
+
+    Args:
+        folder: where knowledge files are kept for the workers.
+        language: that the conversation begins in, by its published name.
+        app_user: the third-party user that the job is started for; empty: nobody in particular.
+    """
+    more: dict[str, Any] = {}
+    if robot.robot_id:
+        more["welcome"] = await greeting.to_speak(database, project_id, robot.robot_id, language)
+    if robot.llm is None:
+        entries = _entries(await topics.heard_by(database, project_id, app_user))
+        if entries:
+            name = hashlib.sha256(f"{project_id}\n{app_user}".encode()).hexdigest()[:32]
+            more["knowledge"] = [str(await asyncio.to_thread(_kept, folder / f"{name}.json", entries))]
+    return robot.model_copy(update=more)
+
+
+def _entries(known: Sequence[Topic]) -> list[dict[str, Any]]:
+    """Topics as a knowledge file has them; one that nothing asks for, or that says nothing, is left out."""
+    entries = []
+    for topic in known:
+        answer = topic.intent.document["answer"].strip()
+        questions: dict[str, list[str]] = {}
+        for question in topic.questions:
+            if text := question.strip():
+                questions.setdefault(_language(text), []).append(text)
+        if questions and answer:
+            identify = topic.intent.document["identify"]
+            entries.append({"id": identify, "questions": questions, "answers": {_language(answer): answer}})
+    return entries
+
+
+def _language(text: str) -> str:
+    return "zh" if _HAN.search(text) else "en"
+
+
+def _kept(path: Path, entries: list[dict[str, Any]]) -> Path:
+    """The file of these entries. One that says the same stays as it is: workers have made its index already."""
+    content = json.dumps({"format": "visavis-knowledge", "version": 1, "entries": entries}, ensure_ascii=False).encode()
+    try:
+        if path.read_bytes() == content:
+            return path
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    new = path.with_name(f"{path.name}.{os.getpid()}-{hashlib.sha256(content).hexdigest()[:8]}")
+    new.write_bytes(content)
+    new.replace(path)
+    return path

@@ -1,0 +1,58 @@
+"""Whether, and after how long, a robot soothes who waits for its answer: one value for each of its languages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from visavis.api.services.languages import in_present_names, present_name
+from visavis.api.services.resources import robot_exists
+from visavis.api.skeleton import Call, handles
+from visavis.store import records
+from visavis.store.database import Database
+from visavis.store.records import Record
+
+
+@dataclass(frozen=True, slots=True)
+class PerLanguage:
+    """A value that a robot has for each language. ``field``: its name in the API; ``default``: until it was set."""
+
+    kind: str
+    field: str
+    default: bool | int
+
+    async def of(self, database: Database, project_id: str, robot_id: str, language: str) -> Any:
+        """The value."""
+        record_id = f"{robot_id}:{present_name(language)}"
+        record = await records.get(database, project_id, self.kind, record_id)
+        return self.default if record is None else record.document[self.field]
+
+
+SWITCH = PerLanguage("pacify_words_switch", "enable_pacify_words", False)
+TRIGGER_TIME = PerLanguage("pacify_words_time", "trigger_time", 3000)
+"""Milliseconds."""
+
+
+def serve_per_language(one: PerLanguage, *, show: str, update: str) -> None:
+    """Register handlers of the operations of these names."""
+
+    async def showing(call: Call) -> dict[str, Any]:
+        robot_id = call.query["robot_id"]
+        await robot_exists(call, robot_id)
+        return {one.field: await one.of(call.context.database, call.project_id, robot_id, call.query["language"])}
+
+    async def updating(call: Call) -> None:
+        body = in_present_names(call).body
+        await robot_exists(call, body["robot_id"])
+        record = Record(
+            id=f"{body['robot_id']}:{body['language']}",
+            project_id=call.project_id,
+            kind=one.kind,
+            parent_id=body["robot_id"],
+            app_user_id=call.app_user,
+            document={"language": body["language"], one.field: body[one.field]},
+        )
+        await records.put(call.context.database, record, call.now)
+
+    handles(show)(showing)
+    handles(update)(updating)
