@@ -79,6 +79,11 @@ def test_the_tables_of_the_architecture_are_fresh() -> None:
     assert maker.PAGE.read_text() == maker.page(maker.PAGE.read_text()), "run tools/make_state_tables.py"
 
 
+def test_the_table_of_operations_is_fresh() -> None:
+    maker = tool("make_api_doc")
+    assert maker.PAGE.read_text() == maker.page(), "run tools/make_api_doc.py"
+
+
 @each_page
 def test_make_targets_exist(page: Path) -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
