@@ -86,6 +86,7 @@ def create_app(
                 rate=Rate(settings.project_rate, settings.project_burst),
             )
             await app.state.context.segmenting.resume(app.state.context)
+            await app.state.context.speaking.resume(app.state.context)
             await dispatcher.open()
             consumer = asyncio.create_task(events.consume(dispatcher, service, metrics), name="job-events")
             consumer.add_done_callback(_report)
@@ -97,6 +98,7 @@ def create_app(
         finally:
             if (context := getattr(app.state, "context", None)) is not None:
                 await context.segmenting.close()
+                await context.speaking.close()
             await database.close()
 
     app = FastAPI(

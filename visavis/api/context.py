@@ -16,6 +16,7 @@ from visavis.api.services.assets import Assets
 from visavis.api.services.jobs import JobService
 from visavis.api.services.recalling import Recall
 from visavis.api.services.segmenting import Segmenting
+from visavis.api.services.speaking import Speaking
 from visavis.api.throttle import Rate, Throttle
 from visavis.dispatch.types import Dispatcher
 from visavis.settings import Settings
@@ -44,6 +45,7 @@ class Context:
     rate: Rate = field(default_factory=lambda: Rate(0, 1))
     recall: Recall = field(default_factory=Recall)
     segmenting: Segmenting = field(default_factory=Segmenting)
+    speaking: Speaking = field(default_factory=Speaking)
 
 
 def _context(request: Request) -> Context:

@@ -1,16 +1,19 @@
-"""Routes of uploads: announce a file, send it, confirm it, delete it."""
+"""Routes of uploads (announce a file, send it, confirm it, delete it), and of the files that were synthesised."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
+from starlette.responses import FileResponse
 
 from visavis.api.context import Ctx, base_url
 from visavis.api.identity import ProjectId, project_of
 from visavis.api.parse import json_body
+from visavis.api.services import speaking
 from visavis.api.services.assets import UPLOAD_PREFIX
 from visavis.contract.assets import ConfirmFile, CreateFile, FileCreated
+from visavis.contract.errors import ApiError, ErrorCode
 
 router = APIRouter()
 _signed = [Depends(project_of)]
@@ -47,3 +50,12 @@ async def upload(
     """Take the content of an announced file. The token in the URL is the only credential: it serves this one upload."""
     await context.assets.receive(file_id, token, request.stream())
     return Response(status_code=200)
+
+
+@router.get(speaking.DOWNLOAD_PREFIX + "{name}")
+async def download(context: Ctx, name: str, token: Annotated[str, Query(max_length=2048)] = "") -> FileResponse:
+    """A synthesised file. The token in the URL is the only credential: it is of this file, for an hour."""
+    path = await speaking.file_of(context.settings, context.database, token, context.clock())
+    if path is None or path.name != name or not path.is_file():
+        raise ApiError(ErrorCode.INVALID_TOKEN, "the download's URL is wrong or expired")
+    return FileResponse(path, headers={"Cache-Control": "private, no-store"})

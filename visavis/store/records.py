@@ -64,11 +64,12 @@ class Record:
 class Filter:
     """What a list is narrowed to; None and empty: anything.
 
-    ``name``: a part of it, whatever the case. ``fields``: values (text, whole number, bool) of the document's own fields.
-    ``since``, ``until``: epoch seconds of the creation, both included.
+    ``parents``: one of these. ``name``: a part of it, whatever the case. ``fields``: values (text, whole number, bool) of
+    the document's own fields. ``since``, ``until``: epoch seconds of the creation, both included.
     """
 
     parent_id: str | None = None
+    parents: Sequence[str] | None = None
     name: str = ""
     app_user_id: str | None = None
     fields: Mapping[str, str | int | bool] = field(default_factory=dict)
@@ -247,6 +248,8 @@ def _where(project_id: str, kind: str, wanted: Filter) -> list[ColumnElement[boo
     where: list[ColumnElement[bool]] = [records.c.project_id == project_id, records.c.kind == kind]
     if wanted.parent_id is not None:
         where.append(records.c.parent_id == wanted.parent_id)
+    if wanted.parents is not None:
+        where.append(records.c.parent_id.in_(list(wanted.parents)))
     if wanted.app_user_id is not None:
         where.append(records.c.app_user_id == wanted.app_user_id)
     if wanted.ids is not None:
