@@ -437,7 +437,7 @@ BAD = {
         "MSS.00000003",
     ),
     "an operation of a later version": (
-        lambda c: c.list_hot_words(ms.ListHotWordsRequest(robot_id="x")),
+        lambda c: c.show_asset_replication_info(ms.ShowAssetReplicationInfoRequest(asset_id="x")),
         404,
         "MSS.00010003",
     ),
