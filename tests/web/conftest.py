@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 from page_server import FakeServer
-from page_visitor import FLAGS, Visitor, visitors
-from playwright.async_api import Browser, async_playwright
+from page_visitor import FLAGS, Visitor, chromium, visitors
+from playwright.async_api import Browser
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -21,11 +21,8 @@ async def server() -> AsyncIterator[FakeServer]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def browser() -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        # Playwright's own "headless" is the old one, without media; the flag asks for the new one.
-        launched = await playwright.chromium.launch(executable_path="/usr/bin/chromium", headless=False, args=FLAGS)
+    async with chromium(FLAGS) as launched:
         yield launched
-        await launched.close()
 
 
 @pytest_asyncio.fixture(loop_scope="module")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from typing import Any
 
 from page_server import FakeServer
-from playwright.async_api import Browser, BrowserContext, Page
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 FLAGS = [
     "--headless=new",
@@ -24,6 +25,19 @@ FLAGS = [
     "--disable-features=WebRtcHideLocalIpsWithMdns",
     "--host-resolver-rules=MAP visavis.test 127.0.0.1",
 ]
+
+
+@asynccontextmanager
+async def chromium(flags: Iterable[str]) -> AsyncIterator[Browser]:
+    """A real browser. Playwright's own "headless" is the old one, without media; ``flags`` ask for the new one."""
+    async with async_playwright() as playwright:
+        launched = await playwright.chromium.launch(
+            executable_path="/usr/bin/chromium", headless=False, args=list(flags)
+        )
+        yield launched
+        await launched.close()
+
+
 # Violations and errors are collected before any script of the page runs.
 SPY = """
 window.violations = [];

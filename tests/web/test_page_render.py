@@ -14,7 +14,8 @@ import numpy.typing as npt
 import pytest
 import pytest_asyncio
 from page_motion import BEARER, FLAGS, MotionServer, Picture, shipped, ssim, text
-from playwright.async_api import Browser, Page, async_playwright
+from page_visitor import chromium
+from playwright.async_api import Browser, Page
 
 from visavis.avatar import webscene
 from visavis.avatar.background import Background
@@ -43,12 +44,8 @@ async def server() -> AsyncIterator[MotionServer]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def browser() -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        launched = await playwright.chromium.launch(
-            executable_path="/usr/bin/chromium", headless=False, args=["--headless=new", "--no-sandbox", *FLAGS]
-        )
+    async with chromium(["--headless=new", "--no-sandbox", *FLAGS]) as launched:
         yield launched
-        await launched.close()
 
 
 @pytest_asyncio.fixture(loop_scope="module")

@@ -10,8 +10,8 @@ import pytest
 import pytest_asyncio
 from page_motion import FLAGS as GL_FLAGS
 from page_motion import MotionServer
-from page_visitor import FLAGS, LINK, Visitor, until, visitors
-from playwright.async_api import Browser, Page, async_playwright, expect
+from page_visitor import FLAGS, LINK, Visitor, chromium, until, visitors
+from playwright.async_api import Browser, Page, expect
 
 from visavis.motion import ARKIT_INDEX, Head, MotionFrame
 
@@ -45,13 +45,8 @@ async def server() -> AsyncIterator[MotionServer]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def browser() -> AsyncIterator[Browser]:
-    flags = [each for each in FLAGS if each != "--disable-gpu"]
-    async with async_playwright() as playwright:
-        launched = await playwright.chromium.launch(
-            executable_path="/usr/bin/chromium", headless=False, args=[*flags, *GL_FLAGS]
-        )
+    async with chromium([*(each for each in FLAGS if each != "--disable-gpu"), *GL_FLAGS]) as launched:
         yield launched
-        await launched.close()
 
 
 @pytest_asyncio.fixture(loop_scope="module")

@@ -22,7 +22,7 @@ from visavis.avatar.pack import Pack
 from visavis.avatar.planes import Rect
 from visavis.avatar.scene import VERSION, placed, scene
 from visavis.avatar.scene import forget as forget_scenes
-from visavis.avatar.screen import Screen
+from visavis.avatar.screen import OnScreen, Screen
 from visavis.avatar.types import I420, Renderer
 from visavis.avatar.warp import Pose, Poser
 from visavis.motion.frame import MotionFrame
@@ -33,7 +33,7 @@ __all__ = ["Background", "Compositor", "forget", "open_renderer", "prepare"]
 cv2.setNumThreads(1)
 
 
-class Compositor:
+class Compositor(OnScreen):
     """A :class:`~visavis.avatar.types.Renderer` of one baked pack. Not thread-safe: one serves one session.
 
     Raises:
@@ -43,7 +43,8 @@ class Compositor:
 
     def __init__(self, pack: Pack, layout: Layout) -> None:
         kernels.ready(cache.code_folder())
-        self._screen = Screen(layout)
+        screen = Screen(layout)
+        super().__init__(screen, hashlib.sha256(f"{VERSION} {pack.digest} {screen.key}".encode()).hexdigest())
         placement, bottom = placed(pack.manifest.views, layout, self._screen.human)
         found = self._scene = scene(pack, placement, bottom)
         self._sheet = found.private_sheet()
@@ -56,27 +57,6 @@ class Compositor:
         self._mouth, self._lids = -1, -1
         overlap = found.overlap
         self._difference = np.empty((max(overlap.height, 1), max(overlap.width, 1)), np.int16)
-        self._key = hashlib.sha256(f"{VERSION} {pack.digest} {self._screen.key}".encode()).hexdigest()
-
-    @property
-    def width(self) -> int:
-        """Of the pictures drawn: twice the layout's with transparency "side"."""
-        return self._screen.pitch
-
-    @property
-    def height(self) -> int:
-        return self._screen.height
-
-    @property
-    def cacheable(self) -> bool:
-        return self._screen.cacheable
-
-    @property
-    def key(self) -> str:
-        return self._key
-
-    def subtitle(self, text: str | None) -> None:
-        self._screen.subtitle(text)
 
     def draw(self, motion: MotionFrame, out: I420) -> bool:
         """Draw ``motion`` into ``out``, which holds the previous picture; False if there was nothing to change."""

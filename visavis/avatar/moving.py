@@ -26,7 +26,7 @@ from visavis.avatar.manifest import Bank, Loop
 from visavis.avatar.pack import Pack
 from visavis.avatar.planes import Placement, Plane, Rect, Sheet, premultiplied, yuva
 from visavis.avatar.scene import placed, tiles
-from visavis.avatar.screen import Figure, Screen
+from visavis.avatar.screen import Figure, OnScreen, Screen
 from visavis.avatar.types import I420
 from visavis.motion.frame import MotionFrame
 
@@ -39,7 +39,7 @@ _REST: Final = 0.02
 """An entry whose blendshapes are all below this is what the film shows anyway."""
 
 
-class Filmed:
+class Filmed(OnScreen):
     """A :class:`~visavis.avatar.types.Renderer` of a pack with a filmed loop. Not thread-safe: one serves one session.
 
     Raises:
@@ -53,7 +53,8 @@ class Filmed:
         if loop is None:
             raise PackError(f"{pack.manifest.id}: has no loop")
         self._loop = loop
-        self._screen = Screen(layout)
+        screen = Screen(layout)
+        super().__init__(screen, hashlib.sha256(f"{VERSION} film {pack.digest} {screen.key}".encode()).hexdigest())
         placement, _ = placed(pack.manifest.views, layout, self._screen.human)
         name = hashlib.sha256(repr((VERSION, "film", pack.digest, placement)).encode()).hexdigest()[:40]
         self._stored = cache.stored(name, lambda: _arrays(pack, loop, placement))
@@ -72,28 +73,11 @@ class Filmed:
         self._table = _Table(self._sheet)
         self._patches = tuple(_Patch(self._stored, bank, self._table) for bank in ("mouth", "eyes"))
         self._shown: tuple[int, int, int] | None = None
-        self._key = hashlib.sha256(f"{VERSION} film {pack.digest} {self._screen.key}".encode()).hexdigest()
-
-    @property
-    def width(self) -> int:
-        """Of the pictures drawn: twice the layout's with transparency "side"."""
-        return self._screen.pitch
-
-    @property
-    def height(self) -> int:
-        return self._screen.height
 
     @property
     def cacheable(self) -> bool:
         """Never: the film runs by the clock, which no loop of motions follows."""
         return False
-
-    @property
-    def key(self) -> str:
-        return self._key
-
-    def subtitle(self, text: str | None) -> None:
-        self._screen.subtitle(text)
 
     def draw(self, motion: MotionFrame, out: I420) -> bool:
         """Draw ``motion`` into ``out``, which holds the previous picture; False if there was nothing to change."""

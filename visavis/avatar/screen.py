@@ -225,6 +225,33 @@ class Screen:
         return fixed(np.concatenate([shown.reshape(-1), half.reshape(-1)])), fixed(blocks)
 
 
+class OnScreen:
+    """What a :class:`~visavis.avatar.types.Renderer` answers for its screen; ``key`` names the person too."""
+
+    def __init__(self, screen: Screen, key: str) -> None:
+        self._screen, self._key = screen, key
+
+    @property
+    def width(self) -> int:
+        """Of the pictures drawn: twice the layout's with transparency "side"."""
+        return self._screen.pitch
+
+    @property
+    def height(self) -> int:
+        return self._screen.height
+
+    @property
+    def cacheable(self) -> bool:
+        return self._screen.cacheable
+
+    @property
+    def key(self) -> str:
+        return self._key
+
+    def subtitle(self, text: str | None) -> None:
+        self._screen.subtitle(text)
+
+
 def _blocks(rect: Rect) -> tuple[slice, slice]:
     """(rows, columns) of the blocks that ``rect`` touches."""
     return (
