@@ -222,7 +222,8 @@ def running(folder: Path) -> Iterator[World]:
     dispatcher = FakeDispatcher(capacity=10_000)
     settings = Settings(data=folder, check_answers=True, project_rate=0, url_allow=["127.0.0.1"])
     app = create_app(settings, dispatcher, CATALOGUE)
-    listener = socket.socket()
+    # Of protocol TCP by name: else asyncio leaves Nagle's algorithm on, and each answer waits 40 ms for an acknowledgement.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2))
     loops: list[asyncio.AbstractEventLoop] = []

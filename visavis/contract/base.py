@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -28,6 +29,17 @@ class Answer(BaseModel):
     """An answer's body."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+def is_web_url(text: str) -> bool:
+    """Whether it has the form ``http(s)://host[:port]/path``, without a user and without spaces. Whether the server may
+    call it is another matter (:mod:`visavis.urlpolicy`)."""
+    try:
+        parts = urlsplit(text)
+        known = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+    return known and parts.username is None and not any(one.isspace() for one in text)
 
 
 def spoken(language: str) -> SpokenLanguage:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
-from visavis.contract.base import Answer, Request, ShortId
+from visavis.contract.base import Answer, Request, ShortId, is_web_url
 from visavis.contract.errors import ApiError, ErrorCode
 from visavis.contract.media_types import HereLanguage
 
@@ -131,12 +130,7 @@ def check_llm_url(url: str | None) -> None:
     """
     if not url:
         raise ApiError(ErrorCode.LLM_URL_EMPTY)
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable or parts.username or any(c.isspace() for c in url):
+    if not is_web_url(url):
         raise ApiError(ErrorCode.LLM_URL_INVALID, "wanted http(s)://host[:port]/path")
 
 

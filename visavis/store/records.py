@@ -202,10 +202,10 @@ class Transaction:
         if limit is not None:
             query = query.offset(offset).limit(limit)
         page = [self._record(row) for row in await self.connection.execute(query)]
-        if limit is None or (len(page) < limit and (page or not offset)):
-            return (
-                len(page) if limit is None else offset + len(page)
-            ), page  # the end of the list: its length is known
+        if limit is None:
+            return len(page), page
+        if len(page) < limit and (page or not offset):
+            return offset + len(page), page  # the end of the list: its length is known
         return await self.count(project_id, kind, wanted), page
 
     async def count(self, project_id: str, kind: str, wanted: Filter = EVERYTHING) -> int:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from typing import Any
-from urllib.parse import urlsplit
 
 from visavis.api.services import references
 from visavis.api.services.resources import Resource, serve
 from visavis.api.skeleton import Call
+from visavis.contract.base import is_web_url
 from visavis.contract.errors import ApiError, ErrorCode
 from visavis.store.records import Record, Transaction
 
@@ -16,7 +16,7 @@ _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
 
 async def _checked(_: Call, __: Transaction, given: dict[str, Any], ___: Record | None) -> dict[str, Any]:
-    if "mcp_server_url" in given and not _usable(given["mcp_server_url"]):
+    if "mcp_server_url" in given and not is_web_url(given["mcp_server_url"]):
         raise ApiError(
             ErrorCode.INVALID_PARAMETER, "mcp_server_url: wanted http(s)://host[:port]/path without a password"
         )
@@ -24,15 +24,6 @@ async def _checked(_: Call, __: Transaction, given: dict[str, Any], ___: Record 
     if header and not _HEADER_NAME.fullmatch(header):
         raise ApiError(ErrorCode.INVALID_PARAMETER, "auth_header_name: it is no name of an HTTP header")
     return given
-
-
-def _usable(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        known = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return False
-    return known and parts.username is None and not any(one.isspace() for one in url)
 
 
 MCP_SERVERS = Resource(
