@@ -242,6 +242,9 @@ def test_sdpfrag() -> None:
         ("", "v", 1),
     ]
     assert parse_sdpfrag("") == []
+    assert parse_sdpfrag("a=candidate:x\n") == [("candidate:x", None, None)]
+    late = "m=audio 9 x\na=mid:a\na=candidate:1\nm=video 9 x\na=candidate:2\na=mid:v\na=candidate:3\n\na=unknown:5"
+    assert parse_sdpfrag(late) == [("candidate:1", "a", 0), ("candidate:2", None, 1), ("candidate:3", "v", 1)]
 
 
 @pytest.mark.parametrize("text", ["nonsense", "a=candidate:1 1 udp 1 10.0.0.1 5000 typ host\n" * 200, "a=x\n" * 20_000])

@@ -10,13 +10,14 @@ from pydantic import Field
 
 from visavis.api.context import Context, Ctx
 from visavis.api.parse import json_body
-from visavis.api.sdpfrag import parse_fragment
 from visavis.contract.base import Request as Body
 from visavis.contract.errors import ApiError, ErrorCode
 from visavis.contract.smart_chat_jobs import JobShown
 from visavis.dispatch.types import JobNotRunning, SignalRefused
 from visavis.rtc import tokens
+from visavis.rtc.errors import SdpRefused
 from visavis.rtc.ice import ice_servers, link_header
+from visavis.rtc.sdpfrag import parse_sdpfrag
 from visavis.session.spec import Candidate, CandidatesSignal, LeaveSignal, OfferSignal, RtcUser, Signal, SignalReply
 from visavis.store import identity
 from visavis.store import jobs as store
@@ -179,7 +180,11 @@ async def whep(request: Request, me: Me, rtc_room_id: str) -> Response:
 async def whep_trickle(request: Request, me: Me, pc_id: str) -> Response:
     """Add ICE candidates to a viewer."""
     me.require("PLAYER", "END_USER")
-    candidates = parse_fragment(await _text(request, _SDP_FRAGMENT))
+    try:
+        trickled = parse_sdpfrag(await _text(request, _SDP_FRAGMENT))
+    except SdpRefused as error:
+        raise ApiError(ErrorCode.INVALID_BODY, str(error)) from None
+    candidates = [Candidate(candidate=text, sdp_mid=mid, sdp_mline_index=index) for text, mid, index in trickled]
     if not candidates:
         raise ApiError(ErrorCode.INVALID_BODY, "no candidates; ICE restarts are not supported: join again")
     await me.signal(CandidatesSignal(user=me.user, pc_id=pc_id, candidates=candidates))
