@@ -102,9 +102,9 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
     server.stop()
 
 
-@pytest.fixture(params=_KINDS)
+@pytest.fixture(params=_KINDS, scope="module")
 def database_kind(request: pytest.FixtureRequest) -> str:
-    """The test runs once for each kind of database."""
+    """The test runs once for each kind of database; a module's tests on the one before those on the other."""
     kind: str = request.param
     return kind
 

@@ -45,6 +45,9 @@ if [ "$want" = tests ]; then
   # chromium: the page's tests, libatomic1: Playwright's driver for it; coturn: the relay's; fonts: Chinese in screenshots;
   # postgresql: the other database (the tests start a server of their own; the cluster of the package may stay off).
   need_packages chromium libatomic1 coturn fonts-noto-cjk postgresql
+  # The Node SDK's test. Any node from 18 on will do; npm is only asked where its registry is.
+  command -v node >/dev/null || need_packages nodejs
+  command -v npm >/dev/null || [ -n "${NPM_CONFIG_REGISTRY:-}" ] || need_packages npm
 fi
 # Letters for subtitles and text in the picture. Without the right to install it goes on: the server logs what is missing.
 if ! find /usr/share/fonts ~/.local/share/fonts -iname '*cjk*' -o -iname 'wqy*' 2>/dev/null | grep -q .; then
@@ -79,4 +82,6 @@ fi
 if [ "$want" = tests ]; then
   # MediaPipe, for the tests of `visavis avatar import`: an environment of its own.
   $venv/bin/python -c 'from visavis.avatar.importing.environment import ready; ready(print)'
+  # Without them (no registry in reach) the tests of the Node client are skipped, and say why.
+  $venv/bin/python tests/clients/node_packages.py || say "the Node client's packages are not here; its tests will be skipped"
 fi

@@ -71,6 +71,9 @@ class Settings(BaseSettings):
 
     warm_answers: bool = Field(True, description="synthesise stored answers ahead of time while nobody talks")
 
+    drive_timeout_s: float = Field(
+        60.0, gt=0, le=3600, description="a third-party driver that sends nothing for so long is disconnected"
+    )
     dialogue: str = Field(
         "", description="entry point of a dialogue engine; empty: stored answers, or the robot's model"
     )
@@ -80,6 +83,10 @@ class Settings(BaseSettings):
     answer_threshold: float = Field(0.55, ge=0, le=1, description="similarity from which a stored answer is spoken")
     clarify_threshold: float = Field(0.48, ge=0, le=1, description="similarity from which it asks which was meant")
 
+    llm_connect_s: float = Field(2.5, gt=0, le=60, description="a robot's language model is reached within this time")
+    llm_first_token_s: float = Field(15.0, gt=0, le=300, description="its first word comes within this time")
+    llm_next_token_s: float = Field(10.0, gt=0, le=300, description="and each next word within this time")
+    llm_retries: int = Field(2, ge=0, le=5, description="further tries where it refuses or is busy, within 2.5 s")
     url_allow: list[str] = Field(
         default_factory=list,
         description="hosts or networks that users' URLs (models, pictures) may reach although internal, JSON list",
@@ -101,10 +108,25 @@ class Settings(BaseSettings):
     )
     token_ttl_s: int = Field(86400, ge=60, le=30 * 86400, description="lifetime of tokens of /v3/auth/tokens")
     audit_days: int = Field(180, ge=1, le=36500, description="days that the audit log keeps")
+    bucket_secret: str = Field(
+        "", repr=False, description="for `visavis project bucket`: the access key's secret, instead of asking for it"
+    )
+    delivery_days: float = Field(
+        7.0, gt=0, le=365, description="days that a report or recording is kept while its bucket cannot be reached"
+    )
+    bucket_days: int = Field(
+        0, ge=0, le=36500, description="days after which reports and recordings are deleted in the bucket; 0: never"
+    )
     project_rate: float = Field(
         500.0, ge=0, le=1e6, description="API requests a second that one project may make for long; 0: any number"
     )
     project_burst: int = Field(1000, ge=1, le=10**6, description="API requests that it may make at once")
+    asset_bytes: int = Field(
+        10 * 2**30, ge=0, description="bytes that the uploaded files of one project may take; 0: any number"
+    )
+    asset_bin_days: float = Field(
+        30.0, gt=0, le=3650, description="days that a deleted asset can be restored from the recycle bin"
+    )
     max_body_bytes: int = Field(
         1024 * 1024,
         ge=1024,
@@ -121,6 +143,11 @@ class Settings(BaseSettings):
         if not 1024 <= low <= high <= 65535:
             raise ValueError(f"udp_ports {self.udp_ports!r}: wanted 1024 <= low <= high <= 65535")
         return low, high
+
+    @property
+    def recordings(self) -> Path:
+        """The folder of recordings on their way to a bucket, with a folder for each job."""
+        return self.data / "recordings"
 
     @property
     def sqlalchemy_url(self) -> str:

@@ -97,6 +97,11 @@ def fill(shape: str, /, **given: Any) -> dict[str, Any]:
     return {name: value for name, value in whole.items() if value is not ...}
 
 
+def sdk_has(name: str) -> bool:
+    """Whether the official SDK has that operation."""
+    return hasattr(sdk.MetaStudioClient, name)
+
+
 # --- the server -------------------------------------------------------------------------------------------
 
 
@@ -108,6 +113,8 @@ class World:
         self.dispatcher = dispatcher
         self.url = url
         self._loop = loop
+        self._kept: dict[str, Ask] = {}
+        self._user = ""
         self.http = httpx.Client(base_url=url, timeout=20)
         self.keys = {name: self.run(self._project(name)) for name in (PROJECT, OTHER)}
         key = self.keys[PROJECT]
@@ -139,25 +146,50 @@ class World:
         """The example of that operation, made afresh."""
         return EXAMPLES[name](self)
 
-    def call(
-        self, name: str, ask: Ask, *, project: str = PROJECT, key: identity.AccessKey | None = None, signed: bool = True
-    ) -> httpx.Response:
-        """Send a request; ``key``: the signer's, by default the project's."""
+    @contextmanager
+    def used_by(self, user: str) -> Iterator[None]:
+        """Requests until its end are that third-party user's."""
+        self._user = user
+        try:
+            yield
+        finally:
+            self._user = ""
+
+    def kept(self, name: str) -> Ask:
+        """The same, made once: for requests that are refused."""
+        if name not in self._kept:
+            self._kept[name] = self.ask(name)
+        return self._kept[name]
+
+    def request(
+        self, name: str, ask: Ask, *, project: str = PROJECT, content: bytes | None = None, query: str = ""
+    ) -> httpx.Request:
+        """The request, not signed. ``content``: a body as it is, instead of the one asked for; ``query``: so, too."""
         operation = contract().operations[name]
         values = {"project_id": project, **ask.path}
         path = "/".join(
             quote(values[part[1:-1]], safe="") if part.startswith("{") else part for part in operation.path.split("/")
         )
-        query = [(one, text) for one, value in ask.query.items() for text in _texts(operation.query.get(one), value)]
-        headers = dict(ask.headers)
-        if operation.form:
+        pairs = [(one, text) for one, value in ask.query.items() for text in _texts(operation.query.get(one), value)]
+        headers = {**({"X-App-UserId": self._user} if self._user else {}), **ask.headers}
+        if operation.form and content is None:
             request = self.http.build_request(
-                operation.verb, path, params=query, headers=headers, files=dict(ask.files), data=ask.body
+                operation.verb, path, params=pairs, headers=headers, files=dict(ask.files), data=ask.body
             )
         else:
-            content = b"" if ask.body is None else json.dumps(ask.body).encode()
+            if content is None:
+                content = b"" if ask.body is None else json.dumps(ask.body).encode()
             headers = {"Content-Type": "application/json", **headers}
-            request = self.http.build_request(operation.verb, path, params=query, headers=headers, content=content)
+            request = self.http.build_request(operation.verb, path, params=pairs, headers=headers, content=content)
+        if query:
+            request.url = request.url.copy_with(query=query.encode())
+        return request
+
+    def call(
+        self, name: str, ask: Ask, *, project: str = PROJECT, key: identity.AccessKey | None = None, signed: bool = True
+    ) -> httpx.Response:
+        """Send a request; ``key``: the signer's, by default the project's."""
+        request = self.request(name, ask, project=project)
         if signed:
             request.read()
             sign_request(request, key or self.keys[project], time.time())
@@ -217,10 +249,11 @@ def _model(kind: str, value: Any) -> Any:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[World]:
-    """A server on a free port, in a thread of its own."""
+def running(folder: Path, database_url: str = "", **more: Any) -> Iterator[World]:
+    """A server on a free port, in a thread of its own. ``database_url`` empty: SQLite in the folder."""
     dispatcher = FakeDispatcher(capacity=10_000)
-    settings = Settings(data=folder, check_answers=True, project_rate=0, url_allow=["127.0.0.1"])
+    usual = {"check_answers": True, "project_rate": 0, "url_allow": ["127.0.0.1"]}
+    settings = Settings(data=folder, database_url=database_url, **{**usual, **more})
     app = create_app(settings, dispatcher, CATALOGUE)
     # Of protocol TCP by name: else asyncio leaves Nagle's algorithm on, and each answer waits 40 ms for an acknowledgement.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -253,6 +286,24 @@ def running(folder: Path) -> Iterator[World]:
 # --- examples of whole resources --------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class Crud:
+    """The operations of a resource; empty: it has none. ``made``: the example of ``create``."""
+
+    id_field: str
+    made: Example
+    create: str
+    list: str
+    show: str
+    update: str
+    delete: str
+    list_query: tuple[str, ...]
+
+
+CRUDS: dict[str, Crud] = {}
+"""Those of :func:`crud`, by the name of what creates."""
+
+
 def crud(
     id_field: str,
     made: Example,
@@ -275,6 +326,8 @@ def crud(
             shape as they were made, else samples.
         absent: operation -> as in an Ask.
     """
+
+    CRUDS[create] = Crud(id_field, made, create, list, show, update, delete, list_query)
 
     def told(name: str, ask: Ask) -> Ask:
         return replace(ask, absent={**ask.absent, **(absent or {}).get(name, {})})

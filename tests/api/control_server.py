@@ -28,6 +28,8 @@ CATALOGUE = FixedCatalogue(
     ],
 )
 HOST = "server.test:8080"
+PORTRAIT = {"width": 720, "height": 1280, "bitrate": 2500}
+"""What a video_config must have."""
 
 
 class Clock:
@@ -78,6 +80,8 @@ class Server:
 
     async def room(self, project: str = "p1", **more: Any) -> str:
         body = {"room_name": "room", "concurrency": 2, **more}
+        if "video_config" in body:
+            body["video_config"] = {**PORTRAIT, **body["video_config"]}
         answer = await self.call("POST", "/smart-chat-rooms", body, project)
         assert answer.status_code == 200, answer.text
         return str(answer.json()["room_id"])
@@ -100,6 +104,7 @@ class Server:
             while True:
                 if wanted(shown := await self.show(room_id, job_id)):
                     return shown
+                await asyncio.sleep(0)  # a look takes no turn of the loop by itself
 
 
 def jobs(room_id: str) -> str:

@@ -1,15 +1,29 @@
 from __future__ import annotations
 
-from contract_world import Ask, World, example
+import atexit
+from functools import cache
+
+from bucket_server import BucketServer
+from contract_world import PROJECT, Ask, World, example
+
+from visavis.store import buckets
+
+
+@cache
+def _server() -> BucketServer:
+    server = BucketServer()
+    server.admin.create_bucket(Bucket="others")
+    atexit.register(server.stop)
+    return server
 
 
 def _examples(kind: str, switch: str) -> None:
     """Examples of a setting that names a bucket."""
-    body = {switch: True, "obs_bucket_name": "conversations", "obs_endpoint": "https://store.example:9000"}
 
     def forgotten(world: World) -> Ask:
+        world.run(buckets.put(world.context.database, _server().store(PROJECT), 0.0))
         world.do(f"delete_{kind}", Ask())
-        return Ask(body=body)
+        return Ask(body=_server().body(switch))
 
     def there(ask: Ask, world: World) -> Ask:
         world.do(f"create_{kind}")
@@ -17,7 +31,7 @@ def _examples(kind: str, switch: str) -> None:
 
     example(f"create_{kind}")(forgotten)
     example(f"show_{kind}")(lambda world: there(Ask(), world))
-    example(f"update_{kind}")(lambda world: there(Ask(body={**body, "obs_bucket_name": "others"}), world))
+    example(f"update_{kind}")(lambda world: there(Ask(body=_server().body(switch, obs_bucket_name="others")), world))
     example(f"delete_{kind}")(lambda world: there(Ask(), world))
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
 from pathlib import Path
 from typing import Any
 
+import av
+import numpy as np
 import pytest
 from control_server import Server, jobs
 from test_api_pictures import JPEG, Source, png, source
@@ -19,6 +22,27 @@ from visavis.session.spec import JobSpec
 __all__ = ["source"]
 
 MP4 = b"\x00\x00\x00\x18ftypmp42" + b"\0" * 100
+
+
+def kept(server: Server) -> list[str]:
+    """What lies in the folder of assets."""
+    folder = server.settings.data / "assets"
+    return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+
+
+def mp4(pictures: int = 5, width: int = 64, height: int = 48) -> bytes:
+    """A small film."""
+    file = io.BytesIO()
+    with av.open(file, "w", format="mp4") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        for index in range(pictures):
+            frame = av.VideoFrame.from_ndarray(np.full((height, width, 3), 40 * index, np.uint8), format="rgb24")
+            for packet in stream.encode(frame):
+                container.mux(packet)
+        for packet in stream.encode():
+            container.mux(packet)
+    return file.getvalue()
 
 
 async def announce(server: Server, asset_id: str, content: bytes, **more: Any) -> Any:
@@ -97,7 +121,7 @@ async def test_what_was_not_announced_is_not_kept(server: Server, content: bytes
     file = (await announce(server, await make(server), png())).json()
     answer = await send(server, file["upload_url"], content)
     assert (answer.status_code, message in answer.json()["error_msg"]) == (status, True)
-    assert list((server.settings.data / "assets").iterdir()) == []
+    assert kept(server) == []
     assert (await send(server, file["upload_url"], png())).status_code == 200, "another try"
 
 
@@ -118,8 +142,9 @@ async def test_what_an_asset_is_not(server: Server, kind: str, content: bytes, m
     answer = await server.call("POST", f"/files/{file['file_id']}/complete", {"state": "CREATED"})
     assert (answer.status_code, message in answer.json()["error_msg"]) == (400, True)
     shown = (await server.call("GET", f"/digital-assets/{asset_id}")).json()
-    assert shown["asset_state"] == "FAILED"
-    assert list((server.settings.data / "assets").iterdir()) == []
+    assert (shown["asset_state"], message in shown["reason"]) == ("FAILED", True)
+    assert (shown["files"][0]["state"], message in shown["files"][0]["reason"]) == ("FAILED", True)
+    assert kept(server) == []
     room = {"layer_config": [{"layer_type": kind, "asset_id": asset_id}], "room_name": "r"}
     refused = await server.call("POST", "/smart-chat-rooms", room)
     assert refused.status_code == 400
@@ -128,10 +153,11 @@ async def test_what_an_asset_is_not(server: Server, kind: str, content: bytes, m
 async def test_limits_of_an_upload(server: Server) -> None:
     asset_id = await make(server)
     assert (await announce(server, asset_id, b"", file_size=MAX_FILE_BYTES["IMAGE"] + 1)).status_code == 400
-    assert (await announce(server, asset_id, b"x", asset_file_category="COVER")).status_code == 400
+    assert (await announce(server, asset_id, b"x", asset_file_category="PAGE")).status_code == 400, "of slides only"
     assert (await announce(server, "nothing", b"x")).status_code == 404
-    answer = await server.call("POST", "/digital-assets", {"asset_name": "m", "asset_type": "HUMAN_MODEL_2D"})
-    assert answer.status_code == 400
+    for kind, why in (("VOICE_MODEL", "voices come with"), ("BUSINESS_CARD_TEMPLET", "not served")):
+        answer = await server.call("POST", "/digital-assets", {"asset_name": "m", "asset_type": kind})
+        assert (answer.status_code, why in answer.json()["error_msg"]) == (400, True)
     # The ordinary calls keep their limit of 1 MiB.
     assert (await server.call("POST", "/files", {"file_name": "x" * 2**20})).status_code == 413
 
@@ -150,9 +176,9 @@ async def test_change_and_delete(server: Server) -> None:
     body = {"room_name": "r", "layer_config": [{"layer_type": "IMAGE", "asset_id": asset_id}]}
     refused = await server.call("POST", "/smart-chat-rooms", body)
     assert "UNACTIVED" in refused.json()["error_msg"]
-    assert (await server.call("DELETE", f"/digital-assets/{asset_id}")).status_code == 200
+    assert (await server.call("DELETE", f"/digital-assets/{asset_id}?mode=force")).status_code == 200
     assert (await server.call("GET", f"/digital-assets/{asset_id}")).status_code == 404
-    assert list((server.settings.data / "assets").iterdir()) == []
+    assert kept(server) == []
     for built_in in ("anny", "background-study"):
         assert (await server.call("DELETE", f"/digital-assets/{built_in}")).status_code == 403
 
@@ -189,7 +215,8 @@ async def test_other_projects_see_nothing(server: Server) -> None:
 
 async def test_layers_reach_the_worker_from_bottom_to_top(make_server: Any, source: Source) -> None:
     server: Server = await make_server(url_allow=["127.0.0.1"])
-    asset_id = await uploaded(server, MP4, "VIDEO")
+    film = mp4()
+    asset_id = await uploaded(server, film, "VIDEO")
     text = base64.b64encode("你好".encode()).decode()
     words_config = {"text_context": text, "font_size": 40, "font_color": "255,0,0", "font_name": "微软雅黑"}
     whole = {"width": 1080, "height": 1920}
@@ -206,7 +233,7 @@ async def test_layers_reach_the_worker_from_bottom_to_top(make_server: Any, sour
     assert [layer.kind for layer in spec.layers] == ["IMAGE", "VIDEO", "HUMAN", "TEXT"]
     image, video, human, words = spec.layers
     assert (Path(image.file).read_bytes(), image.rotation, image.width) == (png(), 45, None)  # noqa: ASYNC240
-    assert (Path(video.file).read_bytes(), video.loops) == (MP4, 3)  # noqa: ASYNC240
+    assert (Path(video.file).read_bytes(), video.loops) == (film, 3)  # noqa: ASYNC240
     assert (human.x, human.width, human.height) == (-100, 1080, 1920)
     assert (words.text, words.x, words.y, words.style.size, words.style.color) == ("你好", 5, 6, 40, "#FF0000")
     assert words.style.font == "微软雅黑"
@@ -249,10 +276,11 @@ async def test_a_video_from_a_url_is_bounded(make_server: Any, source: Source, m
         assert (answer.status_code, message in answer.json()["error_msg"]) == (400, True), answer.text
 
 
-async def test_an_asset_that_is_gone_when_the_job_starts(server: Server) -> None:
+async def test_an_asset_that_is_asleep_when_the_job_starts(server: Server) -> None:
     asset_id = await uploaded(server, png())
     room = await server.room(layer_config=[{"layer_type": "IMAGE", "asset_id": asset_id}])
-    await server.call("DELETE", f"/digital-assets/{asset_id}")
+    assert (await server.call("DELETE", f"/digital-assets/{asset_id}")).status_code == 409, "while a room shows it"
+    await server.call("PUT", f"/digital-assets/{asset_id}", {"asset_state": "UNACTIVED"})
     answer = await server.call("POST", jobs(room))
     assert (answer.status_code, answer.json()["error_code"]) == (400, "MSS.47010037")
     assert asset_id in answer.json()["error_msg"]
@@ -280,7 +308,7 @@ async def test_backgrounds_by_asset(server: Server) -> None:
 
 
 async def test_4k_is_for_avatars_made_for_it(server: Server) -> None:
-    four_k = {"width": 3840, "height": 2160}
+    four_k = {"width": 3840, "height": 2160, "bitrate": 12000}
     spec = await spec_of(server, video_config=four_k, model_asset_id="large")
     assert (spec.video.width, spec.video.height, spec.video.bitrate_kbps) == (3840, 2160, 12000)
     for avatar in ("anny", "default"):

@@ -9,11 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pypdf
 import pytest
 from contract_world import OTHER, Ask, World, running
 from huaweicloudsdkcore.exceptions.exceptions import ClientRequestException
 from huaweicloudsdkcore.http.formdata import FormFile
 from huaweicloudsdkmetastudio import v1 as sdk
+from pdf_maker import pdf
 
 from visavis.api.services import documents
 from visavis.api.services.segmenting import Segmenting
@@ -173,7 +175,7 @@ def test_another_file_takes_the_place_of_the_first(world: World, library: str) -
 @pytest.mark.parametrize(
     ("name", "content", "status"),
     [
-        ("paper.pdf", b"%PDF-1.7", 400),
+        ("paper.doc", b"text", 400),
         ("noname", b"text", 400),
         ("empty.txt", b"", 400),
         ("large.txt", b"x" * (documents.MAX_BYTES + 1), 413),
@@ -200,6 +202,8 @@ def test_a_file_larger_than_other_requests_may_be_is_taken(world: World, library
         ("a.docx", b"PK no archive", "no DOCX"),
         ("b.txt", b"\x00\x01\x02", "characters cannot be read"),
         ("c.html", b"<script>only()</script>", "no text"),
+        ("d.pdf", b"%PDF-1.7 and nothing else", "no PDF"),
+        ("e.pdf", pdf([[], []]), "scanned"),
     ],
 )
 def test_what_cannot_be_read_says_why(world: World, library: str, name: str, content: bytes, reason: str) -> None:
@@ -222,6 +226,44 @@ def test_word_files_are_read(world: World, library: str) -> None:
         archive.writestr("word/styles.xml", f"<w:styles {w}>{style}</w:styles>")
     document_id = upload(world, library, "hours.docx", packed.getvalue())
     assert texts(world, document_id) == [("Hours", "We open at nine.\nMonday | closed")]
+
+
+def test_pdf_files_are_read_and_recalled(world: World) -> None:
+    """In Chinese and in English: a sentence that runs over a line and a page is found by a question."""
+    pages = [
+        ["Museum guide", "第一章 开放时间", "博物馆早上九点开门，下午五点关", "门。星期一闭馆。", "1"],
+        ["Museum guide", "Chapter 2: Dogs", "Dogs and other ani-", "mals have to wait outside, where", "2"],
+        ["Museum guide", "there is water for them.", "3"],
+    ]
+    library = new_library(world, language="CN")
+    document_id = upload(world, library, "guide.pdf", pdf(pages))
+    assert texts(world, document_id) == [
+        ("第一章 开放时间", "博物馆早上九点开门，下午五点关门。星期一闭馆。"),
+        ("Chapter 2: Dogs", "Dogs and other animals have to wait outside, where there is water for them."),
+    ]
+    assert shown(world, document_id).file_type == "pdf"
+    for question, sentence in (
+        ("博物馆几点开门？", "早上九点开门"),
+        ("Where do animals have to wait?", "wait outside"),
+    ):
+        asked = sdk.RecallKnowledgeLibraryRequestBody(
+            knowledge_library_id=library, knowledge_type="DOCUMENT", query=question
+        )
+        request = sdk.CheckRecallKnowledgeLibraryRequest(body=asked)
+        best = world.client.check_recall_knowledge_library(request).body[0]
+        assert (best.document_id, sentence in best.content) == (document_id, True)
+
+
+def test_a_locked_pdf_file_says_so_and_its_replacement_is_read(world: World, library: str) -> None:
+    writer = pypdf.PdfWriter(clone_from=io.BytesIO(pdf([["We open at nine."]])))
+    writer.encrypt("secret", algorithm="AES-256")
+    locked = io.BytesIO()
+    writer.write(locked)
+    document_id = upload(world, library, "hours.pdf", locked.getvalue())
+    assert "encrypted" in task(world, document_id).fail_reason
+    files = {"file": ("hours.pdf", pdf([["We open at nine."]]))}
+    world.do("update_document", Ask(path={"document_id": document_id}, files=files))
+    assert texts(world, document_id) == [("", "We open at nine.")]
 
 
 def test_only_libraries_of_documents_take_documents(world: World) -> None:

@@ -140,7 +140,7 @@ async def test_unknown_routes(server: Server, method: str, path: str, status: in
     ("content", "media_type", "status", "code"),
     [
         (b"{", "application/json", 400, "MSS.00000002"),
-        (b"", "application/json", 400, "MSS.00000002"),
+        (b"", "application/json", 400, "MSS.00000003"),
         (b"\xff\xfe", "application/json", 400, "MSS.00000002"),
         (b'{"room_name": "\\ud800"}', "application/json", 400, "MSS.00000002"),
         (b"[]", "application/json", 400, "MSS.00000003"),

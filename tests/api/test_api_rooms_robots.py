@@ -73,13 +73,14 @@ async def test_an_update_changes_what_was_given(server: Server) -> None:
     room_id = await server.room(**{**FULL_ROOM, "robot_id": robot})
     before = (await server.call("GET", f"/smart-chat-rooms/{room_id}")).json()
     server.clock.now += 60
-    change = {"room_name": "hall", "concurrency": None, "robot_id": "", "video_config": {"width": 720, "height": 1280}}
+    video = {"width": 720, "height": 1280, "bitrate": 3000}
+    change = {"room_name": "hall", "concurrency": None, "robot_id": "", "video_config": video}
     after = (await server.call("PUT", f"/smart-chat-rooms/{room_id}", change)).json()
     assert after == {
         **before,
         "room_name": "hall",
         "robot_id": "",
-        "video_config": {"width": 720, "height": 1280},
+        "video_config": {**video, "codec": "H264"},
         "update_time": "2027-01-15T08:01:00Z",
     }
     assert (await server.call("GET", f"/smart-chat-rooms/{room_id}")).json() == after

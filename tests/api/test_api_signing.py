@@ -138,7 +138,6 @@ def test_a_declared_hash_must_be_the_payload_s() -> None:
         ("SDK-HMAC-SHA256", "malformed"),
         ("SDK-HMAC-SHA256 Access=A, SignedHeaders=host;x-sdk-date, Signature=xyz", "malformed"),
         (f"SDK-HMAC-SHA256 Access=A, SignedHeaders=host, Signature={'0' * 64}", "x-sdk-date must be signed"),
-        (f"SDK-HMAC-SHA256 Access=A, SignedHeaders=x-sdk-date, Signature={'0' * 64}", "host must be signed"),
     ],
 )
 def test_bad_headers(header: str, message: str) -> None:

@@ -52,7 +52,7 @@ def drawn(renderer: Renderer) -> Picture:
     return np.asarray(cv2.cvtColor(out, cv2.COLOR_YUV2RGB_I420), np.uint8)
 
 
-def at(x: float, y: float, width: float, height: float, index: int | None = None) -> dict[str, Any]:
+def at(x: float, y: float, width: float, height: float, index: int = 2) -> dict[str, Any]:
     return {
         "position": {"dx": round(x), "dy": round(y), "layer_index": index},
         "size": {"width": round(width), "height": round(height)},

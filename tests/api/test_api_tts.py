@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import threading
 import wave
@@ -13,11 +14,19 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+import soxr
 from contract_world import OTHER, PROJECT, Ask, World, running
 from examples_tts import Tone
 
+from visavis.api.services import wordlists
 from visavis.api.services.speaking import KEPT_S, MOST_WAITING, URL_S, Speaking, forget_old
+from visavis.settings import Settings
+from visavis.speech.cache import CachedSynthesiser
+from visavis.speech.embedded import EmbeddedSynthesiser
+from visavis.speech.lexicon import load
+from visavis.speech.models import assemble
 from visavis.speech.types import NORMAL, Language, SpeechChunk, VoiceSettings
+from visavis.speech.whisper import WhisperRecogniser
 from visavis.store import records
 
 
@@ -141,6 +150,14 @@ def test_only_the_named_entries_are_deleted(world: World) -> None:
         ("ALIAS", " ", "x", "key"),
         ("SAY_AS", "2024", "telephone", ""),
         ("SAY_AS", "2024", "poem", "value"),
+        ("CHINESE_G2P", "重庆", "chong2", "value"),
+        ("CHINESE_G2P", "重庆", "chong6 qing4", "value"),
+        ("CHINESE_G2P", "卡拉OK", "ka3 la1 ou1 kei4", ""),
+        ("PHONETIC_SYMBOL", "record", "/ˈrekərd/", ""),
+        ("PHONETIC_SYMBOL", "record", "R EH1 K", "value"),
+        ("SAY_AS", "soon", "date", "value"),
+        ("SAY_AS", "12", "english", "value"),
+        ("SAY_AS", "GPU", "spell", ""),
     ],
 )
 def test_a_reading_must_fit_its_type(world: World, kind: str, key: str, value: str, wrong: str) -> None:
@@ -364,3 +381,266 @@ def test_texts_are_not_kept_and_old_jobs_go(world: World) -> None:
     assert not folder.exists()
     assert refusal(world, "show_async_tts_job", job_id=job_id)[0] == 404
     assert fetch(world, job["audio_file_url"]).status_code == 401
+
+
+# --- other readings ---------------------------------------------------------------------------------------
+
+
+class Reads(Tone):
+    """Hums, and remembers what it was to say and how words of it are to be read."""
+
+    def __init__(self) -> None:
+        self.said: list[tuple[str, list[tuple[str, str, str]], int]] = []
+
+    async def say(
+        self, text: str, voice: str, language: Language, settings: VoiceSettings = NORMAL
+    ) -> AsyncIterator[SpeechChunk]:
+        read = [(one.word, one.kind, one.value) for one in settings.readings]
+        assert all(text[one.start : one.end] == one.word for one in settings.readings)
+        self.said.append((text, read, settings.speed))
+        async for chunk in Tone.say(self, text, voice, language, settings):
+            yield chunk
+
+
+@pytest.fixture
+def reader(world: World) -> Iterator[Reads]:
+    """The only synthesiser while the test runs; the project begins without words, its switch is off."""
+    heard, before = Reads(), world.context.speaking
+    object.__setattr__(world.context, "speaking", Speaking(lambda settings: heard))
+    for one in ask(world, "list_ttsc_vocabulary_groups")["data"]:
+        ask(world, "delete_ttsc_vocabulary_groups", path={"group_id": one["group_id"]})
+    while ids := [one["id"] for one in ask(world, "list_ttsc_vocabulary_configs")["data"]]:
+        ask(world, "delete_ttsc_vocabulary_configs", {"id": ids})
+    ask(world, "save_ttsc_tenant_configs", {"key": "vocabulary", "value": "false"})
+    yield heard
+    object.__setattr__(world.context, "speaking", before)
+
+
+def aloud(world: World, name: str = "create_async_tts_job", headers: Any = None, **body: Any) -> str:
+    voice = "emotion" if name == "create_tts_audition" else "voice_asset_id"
+    made = world.by_sdk(name, Ask(body={voice: "en-amy", **body}, headers=headers or {})).job_id
+    world.run(world.context.speaking.settled())
+    return str(made)
+
+
+@pytest.mark.parametrize("name", ["create_async_tts_job", "create_tts_audition"])
+def test_the_words_of_a_voice_are_read_as_its_vocabularies_say(world: World, reader: Reads, name: str) -> None:
+    mine, others = group(world, voices=["en-amy"]), group(world, voices=["zh-lin"])
+    entry(world, "重庆", "chong2 qing4", "CHINESE_G2P", group_id=mine)
+    entry(world, "gif", "/dʒɪf/", "PHONETIC_SYMBOL", group_id=mine)
+    entry(world, "New York", "", "CONTINUUM", group_id=mine)
+    entry(world, "110", "telephone", "SAY_AS", group_id=mine)
+    entry(world, "CEO", "chief executive")
+    entry(world, "gif", "other", group_id=others)
+    text = "The CEO of New York sent a GIF of 重庆, call 110."
+    aloud(world, name, text=text, is_vocabulary_config_enable=True)
+    expected = [
+        ("CEO", "alias", "chief executive"),
+        ("New York", "linked", ""),
+        ("GIF", "ipa", "/dʒɪf/"),
+        ("重庆", "pinyin", "chong2 qing4"),
+        ("110", "say-as", "telephone"),
+    ]
+    assert reader.said == [(text, expected, 100)]
+
+
+def test_the_request_decides_and_else_the_projects_switch(world: World, reader: Reads) -> None:
+    entry(world, "CEO", "chief executive")
+
+    def is_read(**more: Any) -> bool:
+        reader.said.clear()
+        aloud(world, text="Our CEO.", **more)
+        return bool(reader.said[0][1])
+
+    assert not is_read()
+    assert is_read(is_vocabulary_config_enable=True)
+    ask(world, "save_ttsc_tenant_configs", {"key": "vocabulary", "value": "true"})
+    assert is_read()
+    assert not is_read(is_vocabulary_config_enable=False)
+
+
+def test_third_party_users_words_are_theirs(world: World, reader: Reads) -> None:
+    entry(world, "CEO", "chief executive")
+    body = {"type": "ALIAS", "key": "CEO", "value": "boss"}
+    world.by_sdk("create_ttsc_vocabulary_configs", Ask(body=body, headers={"X-App-UserId": "anna"}))
+    for user, value in (("", "chief executive"), ("anna", "boss"), ("bert", "chief executive")):
+        headers = {"X-App-UserId": user} if user else {}
+        aloud(world, headers=headers, text="CEO.", is_vocabulary_config_enable=True)
+        assert reader.said[-1][1] == [("CEO", "alias", value)], user
+
+
+def test_of_two_groups_the_entry_counts_that_was_changed_last(world: World, reader: Reads) -> None:
+    first, second = group(world, voices=["en-amy"]), group(world, voices=["en-amy"])
+    older = entry(world, "CEO", "first", group_id=first)
+    entry(world, "CEO", "second", group_id=second)
+    aloud(world, text="CEO.", is_vocabulary_config_enable=True)
+    ask(world, "save_ttsc_vocabulary_configs", {"type": "ALIAS", "value": "third"}, {"vocabulary_id": older})
+    aloud(world, text="CEO.", is_vocabulary_config_enable=True)
+    assert [read[0][2] for _, read, _ in reader.said] == ["second", "third"]
+
+
+def test_of_too_many_words_the_ones_changed_last_count(
+    world: World, reader: Reads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wordlists, "MOST_WORDS", 2)
+    for key in ("one", "two", "three"):
+        entry(world, key, "x")
+    aloud(world, text="One two three.", is_vocabulary_config_enable=True)
+    assert [word for word, _, _ in reader.said[0][1]] == ["two", "three"]
+
+
+def test_subtitles_and_times_show_what_was_written(world: World, reader: Reads) -> None:
+    entry(world, "CEO", "chief executive officer")
+    body = {"text": "Our CEO is here. Hello!", "gen_srt": True, "need_timestamp": True}
+    job = aloud(world, **body, is_vocabulary_config_enable=True)
+    shown = ask(world, "show_async_tts_job", path={"job_id": job})
+    subtitles = fetch(world, shown["audio_srt_file_url"]).text
+    assert "Our CEO is here." in subtitles
+    assert "chief" not in subtitles
+    assert [one["text"] for one in fetch(world, shown["audio_info_file_url"]).json()["sentences"]] == [
+        "Our CEO is here.",
+        "Hello!",
+    ]
+    job = aloud(
+        world, text="欢迎来重庆。", tts_text='<speak>欢迎来<phoneme ph="chong2">重</phoneme>庆。</speak>', gen_srt=True
+    )
+    shown = ask(world, "show_async_tts_job", path={"job_id": job})
+    assert "欢迎来重庆。" in fetch(world, shown["audio_srt_file_url"]).text
+    assert reader.said[-1][:2] == ("欢迎来重庆。", [("重", "pinyin", "chong2")])
+
+
+def test_tags_change_the_reading_the_speed_and_the_pauses(world: World, reader: Reads) -> None:
+    entry(world, "重庆", "zhong4 qing4", "CHINESE_G2P")
+    text = (
+        '<speak>我在<phoneme ph="chong2">重</phoneme>庆。<break time="500ms"/>'
+        '<prosody rate="150%">AI 在重庆。</prosody></speak>'
+    )
+    job = aloud(world, text=text, is_vocabulary_config_enable=True, speed=80, need_timestamp=True)
+    assert reader.said == [
+        ("我在重庆。", [("重", "pinyin", "chong2")], 80),
+        ("AI 在重庆。", [("重庆", "pinyin", "zhong4 qing4")], 120),
+    ]
+    shown = ask(world, "show_async_tts_job", path={"job_id": job})
+    first, second = fetch(world, shown["audio_info_file_url"]).json()["sentences"]
+    assert second["start_ms"] - first["end_ms"] == 500
+    with wave.open(io.BytesIO(fetch(world, shown["audio_file_url"]).content)) as sound:
+        assert sound.getnframes() / 24 == second["end_ms"]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ('<phoneme ph="chong9">重</phoneme>', "text: <phoneme>"),
+        ('<say-as interpret-as="poem">1</say-as>', "text: <say-as>"),
+        ('<break time="1h"/>', "text: <break>"),
+    ],
+)
+def test_tags_that_cannot_be_read_are_refused(world: World, text: str, reason: str) -> None:
+    for name, voice in (("create_async_tts_job", "voice_asset_id"), ("create_tts_audition", "emotion")):
+        status, message = refusal(world, name, {"text": text, voice: "en-amy"})
+        assert (status, reason in message) == (400, True), message
+
+
+def test_a_job_reads_by_the_vocabulary_of_its_time(world: World, reader: Reads) -> None:
+    one = entry(world, "CEO", "chief executive")
+    world.context.speaking.start = lambda *_: None
+    body = {"text": "Our CEO.", "voice_asset_id": "en-amy", "is_vocabulary_config_enable": True}
+    made = ask(world, "create_async_tts_job", body)["job_id"]
+    ask(world, "delete_ttsc_vocabulary_configs", {"id": [one]})
+    del world.context.speaking.start
+    world.run(world.context.speaking.resume(world.context))
+    world.run(world.context.speaking.settled())
+    assert ("Our CEO.", [("CEO", "alias", "chief executive")], 100) in reader.said
+    kept = world.run(records.get(world.context.database, PROJECT, "tts_job", made)).document
+    assert (kept["text"], kept["lexicon"]) == ("", "")
+
+
+@pytest.mark.models
+@pytest.mark.parametrize("name", ["create_async_tts_job", "create_tts_audition"])
+def test_what_is_spoken_is_heard_to_differ(world: World, reader: Reads, real: Real, name: str) -> None:
+    """By the real voices and the real recogniser, in both languages."""
+    world.context.speaking.make = lambda settings: real.synthesiser
+    mine = group(world, voices=["default"])
+    entry(world, "苹果", "xiang1 jiao1", "CHINESE_G2P", group_id=mine)
+    entry(world, "apple", "/bəˈnænə/", "PHONETIC_SYMBOL", group_id=mine)
+
+    def heard(text: str, language: Language, wanted: bool) -> str:
+        voice = {"emotion" if name == "create_tts_audition" else "voice_asset_id": "default"}
+        made = world.by_sdk(name, Ask(body={"text": text, "is_vocabulary_config_enable": wanted, **voice})).job_id
+        for _ in range(5):  # of 20 s each: Mandarin takes its time on a busy machine
+            with contextlib.suppress(TimeoutError):
+                world.run(world.context.speaking.settled())
+                break
+        if name == "create_tts_audition":
+            url = ask(world, "show_tts_audition_file", path={"job_id": made})["files"][0]["download_url"]
+        else:
+            url = ask(world, "show_async_tts_job", path={"job_id": made})["audio_file_url"]
+        return real.hear(fetch(world, url).content, language)
+
+    for text, language, word, reading in (
+        ("今天我想吃苹果。", "zh", "苹果", "香蕉"),
+        ("I ate the apple this morning.", "en", "apple", "banana"),
+    ):
+        without, read = heard(text, language, False), heard(text, language, True)
+        assert (word in without, reading in without) == (True, False), without
+        assert (word in read, reading in read) == (False, True), read
+
+
+class Real:
+    """The embedded voices and the embedded recogniser; what was said or heard once is not made again."""
+
+    def __init__(self, folder: Path) -> None:
+        models_dir = assemble(Settings().models_dir)
+        self.synthesiser = CachedSynthesiser(EmbeddedSynthesiser(models_dir), folder)
+        self.recogniser = WhisperRecogniser(models_dir)
+        self._heard: dict[bytes, str] = {}
+
+    def hear(self, content: bytes, language: Language) -> str:
+        """What a WAV file says, in small letters."""
+        if content not in self._heard:
+            with wave.open(io.BytesIO(content)) as sound:
+                pcm = np.concatenate([np.frombuffer(sound.readframes(-1), "<i2"), np.zeros(6000, np.int16)])
+            at_16k = soxr.resample(pcm, 24_000, 16_000).astype(np.int16)
+            self._heard[content] = asyncio.run(self.recogniser.transcribe(at_16k, language)).text.lower()
+        return self._heard[content]
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Real]:
+    engines = Real(tmp_path_factory.mktemp("said"))
+    yield engines
+    engines.synthesiser.close()
+    engines.recogniser.close()
+
+
+# --- conversations ----------------------------------------------------------------------------------------
+
+
+def started(world: World, room_id: str, **headers: str) -> Any:
+    """What the worker of a new job is told of the voices."""
+    ask_for = Ask(path={"room_id": room_id}, body={}, headers=headers)
+    job_id = world.by_sdk("start_smart_chat_job", ask_for).job_id
+    return world.dispatcher.specs[job_id].voices
+
+
+def test_a_rooms_voices_come_with_their_words(world: World, reader: Reads) -> None:
+    mine = group(world, voices=["zh-lin"])
+    entry(world, "重庆", "chong2 qing4", "CHINESE_G2P", group_id=mine)
+    voices = [{"voice_asset_id": voice, "language": tongue} for voice, tongue in (("zh-lin", "CN"), ("en-amy", "EN"))]
+    video = {"width": 720, "height": 1280, "bitrate": 3000}
+
+    def words(room: str, **headers: str) -> list[list[str]]:
+        found = started(world, room, **headers)
+        assert [voice.voice_id for voice in found] == ["zh-lin", "en-amy"]
+        return [[one.value for one in load(Path(voice.lexicon)).entries] if voice.lexicon else [] for voice in found]
+
+    silent = world.room(voice_config_list=voices, concurrency=8)
+    assert words(silent) == [[], []], "the project's switch is off"
+    wants = world.room(voice_config_list=voices, video_config={**video, "is_vocabulary_config_enable": True})
+    assert words(wants) == [["chong2 qing4"], []]
+    ask(world, "save_ttsc_tenant_configs", {"key": "vocabulary", "value": "true"})
+    assert words(silent) == [["chong2 qing4"], []]
+    entry(world, "CEO", "boss")
+    assert [sorted(one) for one in words(silent)] == [["boss", "chong2 qing4"], ["boss"]]
+    refuses = world.room(voice_config_list=voices, video_config={**video, "is_vocabulary_config_enable": False})
+    assert words(refuses) == [[], []]

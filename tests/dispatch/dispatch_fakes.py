@@ -25,7 +25,7 @@ from visavis.session.spec import (
     SignalReply,
     TurnEvent,
 )
-from visavis.session.types import Emit, SignalRefusedBySession
+from visavis.session.types import CommandRefused, Emit, SignalRefusedBySession
 from visavis.settings import Settings
 
 
@@ -93,6 +93,8 @@ class FakeHost:
                 os._exit(7)
             case "block":
                 time.sleep(3600)
+            case "refuse":
+                raise CommandRefused("full", "wait a little")
             case "thread":
                 thread = threading.Thread(target=self.tell, args=(job_id, "thread", ""))
                 thread.start()

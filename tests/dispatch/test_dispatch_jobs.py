@@ -108,6 +108,9 @@ async def test_refused_failed_and_oversized_signals_and_commands() -> None:
             await desk.dispatcher.signal("a", offer("x" * (1 << 20)))
         with pytest.raises(DispatchError, match="1048576 are allowed"):
             await desk.dispatcher.command("a", say("x" * (1 << 20)))
+        with pytest.raises(SignalRefused, match="wait a little") as refused:
+            await desk.dispatcher.command("a", say("refuse"))
+        assert refused.value.code == "full", "a program can tell why"
         await desk.dispatcher.command("a", say("huge"))
         assert "1048576 are allowed" in (await desk.heard("a", "refused")).answered
         assert (await desk.dispatcher.signal("a", offer())).sdp == "answer"

@@ -210,6 +210,11 @@ async def test_room_lists(database: Database) -> None:
     _, _, page = await rooms.listing(database, "p1", rooms.RoomFilter(name="ALPHA"), 1, 1)
     assert [room.name for room in page] == ["Alpha"]
     assert (await rooms.listing(database, "p1", rooms.RoomFilter(name="%"), 0, 9))[0] == 0
+    whole = (await rooms.listing(database, "p1", rooms.EVERY_ROOM, 0, 9))[2]
+    for wanted, every in ((rooms.EVERY_ROOM, whole), (rooms.RoomFilter(name="a"), whole)):
+        for offset in range(6):
+            found = (await rooms.listing(database, "p1", wanted, offset, 2))[2]
+            assert found == every[offset : offset + 2], "pages of the further half are read from the other end"
     await jobs.place(database, a_job(page[0].id))
     recent = rooms.RoomFilter(job_from=9.0, job_to=11.0)
     assert [room.name for room in (await rooms.listing(database, "p1", recent, 0, 9))[2]] == ["Alpha"]

@@ -121,6 +121,31 @@ def test_fields_of_one_robot(settings: Settings) -> None:
     assert len(found.settings["config"]) == len(found.secrets["config"]) == _WRITERS * _ROUNDS
 
 
+def test_fields_of_one_room(settings: Settings) -> None:
+    async def make(database: Database) -> str:
+        await identity.ensure_project(database, "p1", 1.0)
+        return (await rooms.create(database, "p1", "room", "", 0, {}, 1.0)).id
+
+    room_id = alone(settings, make)
+
+    async def change(database: Database, number: int) -> None:
+        for turn in range(_ROUNDS):
+            concurrency = {"concurrency": number * _ROUNDS + turn} if number == 0 else {}
+            await rooms.update_room(database, "p1", room_id, concurrency, {f"{number} {turn}": True}, 2.0)
+            if turn < 3:
+                mine = await rooms.create(database, "p1", f"{number} {turn}", "", 1, {}, 2.0)
+                if turn == 0:
+                    await rooms.remove(database, "p1", mine.id)
+
+    together(settings, change)
+    found = alone(settings, lambda database: rooms.get(database, "p1", room_id))
+    assert len(found.settings) == _WRITERS * _ROUNDS
+    assert (found.version, found.concurrency) == (_WRITERS * _ROUNDS + 1, _ROUNDS - 1)
+    left = _WRITERS * 2
+    count, total, page = alone(settings, lambda database: rooms.listing(database, "p1", rooms.EVERY_ROOM, 0, 100))
+    assert (count, total) == (len(page), sum(room.concurrency for room in page)) == (left + 1, left + _ROUNDS - 1)
+
+
 def test_places_in_a_room(settings: Settings) -> None:
     async def make(database: Database) -> str:
         await identity.ensure_project(database, "p1", 1.0)

@@ -301,7 +301,12 @@ def test_a_picture_is_uploaded_and_used_as_a_layer(client: Any) -> None:
     client.update_digital_asset(
         ms.UpdateDigitalAssetRequest(asset_id=asset, body=ms.UpdateDigitalAssetRequestBody(asset_name="mark"))
     )
+    refused(lambda: client.delete_asset(ms.DeleteAssetRequest(asset_id=asset)), 409, "MSS.00000003")
+    client.delete_smart_chat_room(ms.DeleteSmartChatRoomRequest(room_id=room))
     client.delete_asset(ms.DeleteAssetRequest(asset_id=asset))
+    assert client.show_asset(ms.ShowAssetRequest(asset_id=asset)).asset_state == "DELETING"
+    client.restore_asset(ms.RestoreAssetRequest(asset_id=asset))
+    client.delete_asset(ms.DeleteAssetRequest(asset_id=asset, mode="force"))
     refused(lambda: client.show_asset(ms.ShowAssetRequest(asset_id=asset)), 404, "MSS.00000003")
 
 
@@ -309,6 +314,12 @@ def test_once_code(client: Any) -> None:
     code = client.create_once_code(ms.CreateOnceCodeRequest())
     assert len(code.once_code) == 32
     assert code.once_code != client.create_once_code(ms.CreateOnceCodeRequest()).once_code
+
+
+def of_a_later_version(client: Any) -> Any:
+    """What an SDK of years to come may send."""
+    sent = client._show_asset_http_info(ms.ShowAssetRequest(asset_id="x"))
+    return client._call_api(**{**sent, "resource_path": "/v1/{project_id}/digital-assets/{asset_id}/portrait-of-2031"})
 
 
 BAD = {
@@ -330,7 +341,11 @@ BAD = {
         400,
         "MSS.00000003",
     ),
-    "odd size": (lambda c: make_room(c, video_config=ms.VideoConfig(width=700, height=700)), 400, "MSS.00000003"),
+    "odd size": (
+        lambda c: make_room(c, video_config=ms.VideoConfig(width=700, height=700, bitrate=2000)),
+        400,
+        "MSS.00000003",
+    ),
     "room's robot unknown": (lambda c: make_room(c, robot_id="nobody"), 404, "MSS.47010033"),
     "room to show unknown": (
         lambda c: c.show_smart_chat_room(ms.ShowSmartChatRoomRequest(room_id="x")),
@@ -437,7 +452,7 @@ BAD = {
         "MSS.00000003",
     ),
     "an operation of a later version": (
-        lambda c: c.show_asset_replication_info(ms.ShowAssetReplicationInfoRequest(asset_id="x")),
+        lambda c: of_a_later_version(c),
         404,
         "MSS.00010003",
     ),

@@ -87,7 +87,7 @@ async def test_an_uploaded_picture_and_the_subtitle_are_in_the_video(cloud: Clou
     letters = model.SubtitleConfig(
         dx=90, dy=1860, w=900, h=300, font_size=90, font_color="#FFFF00", stroke_color="#000000", stroke_thickness=4.0
     )
-    video = model.VideoConfig(width=720, height=1280, is_subtitle_enable=True, subtitle_config=letters)
+    video = model.VideoConfig(bitrate=2500, width=720, height=1280, is_subtitle_enable=True, subtitle_config=letters)
     sign = model.LayerConfig(
         layer_type="IMAGE",
         asset_id=asset,
@@ -117,7 +117,7 @@ async def test_an_uploaded_picture_and_the_subtitle_are_in_the_video(cloud: Clou
 
 
 async def test_a_crop_of_the_room_s_shipped_background_arrives(cloud: Cloud) -> None:
-    video = model.VideoConfig(width=600, height=800, clip_mode="CROP", dx=20, dy=100)
+    video = model.VideoConfig(bitrate=2500, width=600, height=800, clip_mode="CROP", dx=20, dy=100)
     background = model.BackgroundConfigInfo(background_type="IMAGE", background_asset_id="background-study")
     room_id = await asyncio.to_thread(room, cloud, video, background_config=background)
     stage = Background("IMAGE", image=shipped()["study"]).draw(1080, 1920)[..., ::-1].astype(int)
@@ -132,7 +132,7 @@ async def test_a_page_of_chequers_shows_behind_the_transparent_person(cloud: Clo
     """The real server, the real page: it chooses the way itself, and nothing green is left."""
     background = model.BackgroundConfigInfo(background_type="TRANSPARENT")
     room_id = await asyncio.to_thread(
-        room, cloud, model.VideoConfig(width=720, height=1280), background_config=background
+        room, cloud, model.VideoConfig(bitrate=2500, width=720, height=1280), background_config=background
     )
     code = (await asyncio.to_thread(cloud.sdk.create_once_code, model.CreateOnceCodeRequest())).once_code
     async with visit(f"{cloud.url}/#project={cloud.project}&room={room_id}&code={code}") as page:

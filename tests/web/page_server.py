@@ -100,10 +100,12 @@ class Refusal:
     status: int
     code: str = ""
     text: str = "refused"
+    wait: int = 0  # Retry-After, seconds
 
     def answer(self) -> web.Response:
         body = {"error_code": self.code, "error_msg": self.text}
-        return web.json_response(body, status=self.status, headers={"X-Request-Id": "req-1234"})
+        headers = {"X-Request-Id": "req-1234", **({"Retry-After": str(self.wait)} if self.wait else {})}
+        return web.json_response(body, status=self.status, headers=headers)
 
 
 @dataclass

@@ -45,6 +45,8 @@ document.addEventListener('securitypolicyviolation', (e) => violations.push(e.vi
 window.heard = [];
 """
 LINK = "#project=P&room=R&code=C0DE"
+ACTIVATION = "7K2QM-0XR4B-C9TNA-J5HEW"
+KIOSK = f"#project=P&room=R&code={ACTIVATION}"
 
 
 async def until(page: Page, condition: str) -> None:
@@ -97,6 +99,12 @@ class Visitor:
         if not self.expect_refusals:
             return self.errors
         return [each for each in self.errors if not each.startswith("Failed to load resource")]
+
+
+async def power_cut(visitor: Visitor, path: str = "") -> Page:
+    """The browser starts anew: nothing of a tab is left, only what is stored for good."""
+    await visitor.page.close()
+    return await visitor.open(path)
 
 
 async def visitors(browser: Browser, server: FakeServer, **options: Any) -> AsyncIterator[Visitor]:

@@ -40,7 +40,7 @@ async def test_no_microphone(
     await page.click("#talk")
     await told(page, kind, english, chinese)
     assert server.calls == []  # the one-time code is not spent on it
-    assert "code=C0DE" in await page.evaluate("location.hash")
+    assert "C0DE" not in await page.evaluate("location.hash")
     await page.click("[data-action=text]")
     await server.heard("client-ready")
 
@@ -60,6 +60,7 @@ async def test_plain_http_from_another_machine(visitor: Visitor, server: FakeSer
         ("session", Refusal(503, "MSS.20010089"), "resourceFull", "fully occupied", "服务器已满"),
         ("session", Refusal(401, "MSS.47010046"), "codeExpired", "This link is used up", "此链接已失效"),
         ("session", Refusal(404, "MSS.20010045"), "roomMissing", "There is no such room", "没有这个房间"),
+        ("session", Refusal(403, "MSS.47015010"), "drivenElsewhere", "driven by another program", "由其他程序驱动"),
         ("session", Refusal(429, "APIGW.0308"), "tooMany", "Too many requests", "请求过于频繁"),
         ("session", Refusal(500, "MSS.00000001"), "serverError", "The server had a fault", "服务器出现故障"),
         ("ice", Refusal(401, "MSS.00010008"), "passExpired", "pass to this conversation", "通行证已过期"),

@@ -123,6 +123,32 @@ async def test_every_control_reaches_the_server(visitor: Visitor, server: FakeSe
     assert (await server.heard("language"))["data"]["d"] == {"language": "EN"}
 
 
+@pytest.mark.parametrize("visitor", [{"viewport": {"width": 360, "height": 640}}, {}], indirect=True, ids=["phone", ""])
+async def test_who_is_recorded_sees_and_hears_of_it(visitor: Visitor, server: FakeServer) -> None:
+    server.script.answer = {"recorded": True}
+    page = await visitor.talk()
+    sign = page.locator("#recorded")
+    await expect(sign).to_be_visible()
+    await expect(sign).to_have_text("Recorded")
+    await expect(sign).to_have_attribute("title", re.compile("keeps the sound or the words"))
+    await expect(page.locator("#announce")).to_contain_text("keeps the sound or the words")
+    assert not await page.evaluate("document.documentElement.scrollWidth > innerWidth")
+    shown, *others = await boxes(page, "#recorded", ".top-buttons", "#status", "#dock")
+    for other in others:
+        beside = shown["x"] >= other["x"] + other["width"] or other["x"] >= shown["x"] + shown["width"]
+        assert beside or shown["y"] >= other["y"] + other["height"] or other["y"] >= shown["y"] + shown["height"]
+    for name in ("#recorded", "#status"):
+        assert await page.locator(name).evaluate("element => element.scrollWidth <= element.clientWidth")
+    await page.click("#end")
+    await expect(sign).to_be_hidden()
+
+
+async def test_who_is_not_recorded_is_told_nothing(visitor: Visitor, server: FakeServer) -> None:
+    page = await visitor.talk()
+    await expect(page.locator("#recorded")).to_be_hidden()
+    assert "keeps the sound" not in (await page.text_content("#announce") or "")
+
+
 async def test_mute_is_real_and_visible(visitor: Visitor, server: FakeServer) -> None:
     page = await visitor.talk()
     sending = "visavis.debug.getSenders().find(s => s.track?.kind === 'audio').track.enabled"

@@ -66,7 +66,7 @@ async def test_every_word_exists_in_both_languages(visitor: Visitor, server: Fak
         "async () => [Object.keys((await import('/web/problems.js')).ACTIONS),"
         " Object.keys((await import('/web/machine.js')).TABLE)]"
     )
-    actions = {"retry", "text", "signin", "restart", "sound", "dismiss"}
+    actions = {"retry", "text", "signin", "code", "restart", "sound", "dismiss"}
     needed = {key for key in used if key.split(".")[0] in {each.split(".")[0] for each in en}}
     needed -= {"page.addEventListener", "problem.details", "details.map", "details.push", "state.error"}
     needed |= {f"problem.{kind}.{part}" for kind in kinds for part in ("title", "text", "do")}

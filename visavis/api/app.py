@@ -12,20 +12,18 @@ from fastapi import FastAPI
 
 from visavis import __version__, log
 from visavis.api import (
-    assets,
+    asyncapi,
+    drive,
     errors,
-    files,
     health,
     iam,
-    jobs,
     openapi,
     operations,
     packs,
     page,
-    robots,
-    rooms,
     rtc,
     site,
+    transport,
 )
 from visavis.api.auditing import Auditing
 from visavis.api.catalogue import Catalogue, FixedCatalogue
@@ -36,7 +34,8 @@ from visavis.api.services import events
 from visavis.api.services.assets import Assets
 from visavis.api.services.jobs import JobService
 from visavis.api.services.pictures import Pictures
-from visavis.api.skeleton import make_routes
+from visavis.api.services.reporting import Reports
+from visavis.api.skeleton import ContractDoor, make_routes
 from visavis.api.throttle import Rate
 from visavis.contract.loading import contract
 from visavis.dispatch.types import Dispatcher
@@ -72,7 +71,9 @@ def create_app(
         database = await Database.open(settings)
         try:
             library = Assets(settings, database, clock)
-            service = JobService(settings, database, dispatcher, Pictures(settings), library, metrics, clock)
+            await library.sweep()
+            reports = Reports(settings, database, metrics, clock)
+            service = JobService(settings, database, dispatcher, Pictures(settings), library, metrics, clock, reports)
             await service.abandon("the server restarted while the job ran")
             app.state.context = Context(
                 settings,
@@ -88,13 +89,20 @@ def create_app(
             await app.state.context.segmenting.resume(app.state.context)
             await app.state.context.speaking.resume(app.state.context)
             await dispatcher.open()
-            consumer = asyncio.create_task(events.consume(dispatcher, service, metrics), name="job-events")
+            drivers = app.state.context.drivers
+            consumer = asyncio.create_task(
+                events.consume(dispatcher, service, metrics, reports, drivers), name="job-events"
+            )
             consumer.add_done_callback(_report)
             app.state.events = consumer
+            app.state.reports = reports
+            delivering = asyncio.create_task(reports.run(), name="deliveries")
             try:
                 yield
             finally:
                 await _shut(dispatcher, service, consumer)
+                delivering.cancel()
+                await asyncio.gather(delivering, return_exceptions=True)
         finally:
             if (context := getattr(app.state, "context", None)) is not None:
                 await context.segmenting.close()
@@ -110,16 +118,20 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        # The server has metrics and logs of its own; asking for OpenTelemetry's would cost every request.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
+    operations.load()
+    routes = make_routes(contract())
+    app.add_middleware(ContractDoor, routes=routes)
     app.add_middleware(Auditing)
     app.add_middleware(RtcCors)
     app.add_middleware(
         RequestMiddleware, metrics=metrics, max_body_bytes=settings.max_body_bytes
     )  # the outermost: added last
     errors.install(app)
-    operations.load()
-    app.router.routes.append(make_routes(contract()))
-    for module in (iam, rooms, robots, jobs, assets, files, rtc, packs, page, health, openapi):
+    app.router.routes.append(routes)
+    for module in (iam, transport, rtc, drive, packs, page, health, openapi, asyncapi):
         app.include_router(module.router)
     app.include_router(site.make_router(web))
     return app

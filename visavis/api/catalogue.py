@@ -50,6 +50,20 @@ class FixedCatalogue:
         return self.avatar_list
 
 
+@dataclass(frozen=True, slots=True)
+class Extended:
+    """A catalogue with more avatars: packs that a project uploaded. What was there before comes first."""
+
+    whole: Catalogue
+    more: Sequence[AvatarEntry] = ()
+
+    def voices(self) -> Sequence[Voice]:
+        return self.whole.voices()
+
+    def avatars(self) -> Sequence[AvatarEntry]:
+        return [*self.whole.avatars(), *self.more]
+
+
 def four_k(catalogue: Catalogue, avatar_id: str) -> bool:
     """Whether that avatar (empty or "default": the first one) is made for pictures of 3840x2160."""
     avatars = catalogue.avatars()

@@ -13,6 +13,7 @@ from fastapi import Depends, Request
 from visavis.api.catalogue import Catalogue
 from visavis.api.metrics import Metrics
 from visavis.api.services.assets import Assets
+from visavis.api.services.driving import Drivers
 from visavis.api.services.jobs import JobService
 from visavis.api.services.recalling import Recall
 from visavis.api.services.segmenting import Segmenting
@@ -46,6 +47,7 @@ class Context:
     recall: Recall = field(default_factory=Recall)
     segmenting: Segmenting = field(default_factory=Segmenting)
     speaking: Speaking = field(default_factory=Speaking)
+    drivers: Drivers = field(default_factory=Drivers)
 
 
 def _context(request: Request) -> Context:

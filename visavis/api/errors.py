@@ -36,13 +36,18 @@ async def _validation_error(request: Request, error: Any) -> JSONResponse:
     return await _api_error(request, complaint(error.errors()))
 
 
-async def _http_error(_: Request, error: Any) -> JSONResponse:
+def http_response(error: HTTPException) -> JSONResponse:
+    """The answer of an error that Starlette raised."""
     code = _OF_STATUS.get(error.status_code)
     if code is None:
         code = ErrorCode.INTERNAL if error.status_code >= 500 else ErrorCode.INVALID_BODY
     answer = response(ApiError(code, headers=dict(error.headers or {})))
     answer.status_code = error.status_code
     return answer
+
+
+async def _http_error(_: Request, error: Any) -> JSONResponse:
+    return http_response(error)
 
 
 def install(app: FastAPI) -> None:

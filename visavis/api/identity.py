@@ -9,6 +9,7 @@ from typing import Annotated, NoReturn, cast
 
 import structlog
 from fastapi import Depends, Request
+from starlette.types import Scope
 
 from visavis.api import signing
 from visavis.api.context import Context, Ctx
@@ -21,6 +22,7 @@ from visavis.store.vault import digest
 # An unknown AK costs the same work as a wrong signature.
 _NOBODY = store.AccessKey(ak="", sk=secrets.token_urlsafe(30), project_id="")
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
+_BODY_HEADERS = frozenset({b"content-length", b"transfer-encoding"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +46,10 @@ async def identify(request: Request, context: Ctx) -> Identity:
     Raises:
         ApiError: no, wrong or expired credentials; or its project asks too often.
     """
-    authorization = request.headers.get("authorization", "")
+    authorization = header(request, b"authorization")
     if authorization.startswith(signing.ALGORITHM):
         caller = await _by_signature(request, context, authorization)
-    elif token := request.headers.get("x-auth-token", ""):
+    elif token := header(request, b"x-auth-token"):
         caller = await by_token(context, token)
     else:
         _refuse(context, "none", ErrorCode.UNAUTHORIZED, "X-Auth-Token or a signature (SDK-HMAC-SHA256) is wanted")
@@ -63,7 +65,7 @@ def admit(context: Context, caller: Identity) -> None:
 
 def is_known(request: Request, caller: Identity) -> None:
     """From here on the request's log lines and its entry in the audit log name the caller."""
-    request.state.caller = caller
+    request.scope["state"]["caller"] = caller
     if caller.project_id:
         structlog.contextvars.bind_contextvars(project_id=caller.project_id)
 
@@ -76,32 +78,47 @@ async def by_token(context: Context, token: str) -> Identity:
     return Identity(found.project_id, found.user_id, found.role or Role.VIEWER)
 
 
-async def _by_signature(request: Request, context: Context, header: str) -> Identity:
-    body = await request.body()
+def header(request: Request, name: bytes, missing: str = "") -> str:
+    """The request's header of that name (lower case), or ``missing``. Of several the first."""
+    for each, value in request.scope["headers"]:
+        if each == name:
+            return cast(bytes, value).decode("latin-1")
+    return missing
+
+
+async def _by_signature(request: Request, context: Context, header_value: str) -> Identity:
+    scope = request.scope
+    body = b"" if _has_no_body(scope) else await request.body()
+    now = context.clock()
     try:
-        authorization = signing.parse(header)
-        key = await store.find_key(context.database, authorization.ak, context.clock())
+        authorization = signing.parse(header_value)
+        key = await store.find_key(context.database, authorization.ak, now)
         signed = signing.SignedRequest(
-            method=request.method,
-            path=request.scope["path"],
-            query=request.scope["query_string"].decode("ascii", "replace"),
+            method=scope["method"],
+            path=scope["path"],
+            query=scope["query_string"].decode("ascii", "replace"),
             # Header values travel as UTF-8 and are signed as such.
-            headers=[(name.decode("latin-1"), value.decode("utf-8", "replace")) for name, value in request.headers.raw],
+            headers=[(name.decode("latin-1"), value.decode("utf-8", "replace")) for name, value in scope["headers"]],
             body=body,
         )
-        signing.verify(signed, authorization, (key or _NOBODY).sk, context.clock())
+        signing.verify(signed, authorization, (key or _NOBODY).sk, now)
         if key is None:
             raise signing.BadSignatureError("the signature does not match the request")
         _check_security_token(request, key)
     except signing.BadSignatureError as error:
         _refuse(context, "signature", ErrorCode.UNAUTHORIZED, str(error))
-    if request.headers.get("x-project-id", key.project_id) != key.project_id:
+    if header(request, b"x-project-id", key.project_id) != key.project_id:
         _refuse(context, "project", ErrorCode.TENANT_MISMATCH, "X-Project-Id")
     return Identity(key.project_id, key.user_id, key.role, key.ak, bool(key.token_hash))
 
 
+def _has_no_body(scope: Scope) -> bool:
+    """Of HTTP/1 a request without either of these headers has none, and need not be waited for. (HTTP/2 needs no length.)"""
+    return scope["http_version"] == "1.1" and not any(name in _BODY_HEADERS for name, _ in scope["headers"])
+
+
 def _check_security_token(request: Request, key: store.AccessKey) -> None:
-    token = request.headers.get("x-security-token", "")
+    token = header(request, b"x-security-token")
     if not key.token_hash and not token:
         return
     if not hmac.compare_digest(digest(token), key.token_hash):
@@ -147,7 +164,7 @@ async def project_of(request: Request, context: Ctx, caller: Annotated[Identity,
 
 def check_app_user(request: Request) -> None:
     """X-App-UserId must contain no Chinese: here, nothing but printable ASCII, at most 128 characters."""
-    app_user = request.headers.get("x-app-userid", "")
+    app_user = header(request, b"x-app-userid")
     if len(app_user) > 128 or not (app_user.isascii() and app_user.isprintable()):
         raise ApiError(ErrorCode.INVALID_PARAMETER, "X-App-UserId: at most 128 printable ASCII characters")
 

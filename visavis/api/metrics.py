@@ -55,9 +55,41 @@ class Metrics:
         self.speaking_late_frames = Counter(
             "visavis_speaking_late_frames", "Of those, the ones that missed their time", registry=registry
         )
+        self.deliveries = Counter(
+            "visavis_deliveries",
+            "Dialogue reports and recordings: delivered, failed (tried again), given_up, erased",
+            ["kind", "result"],
+            registry=registry,
+        )
+        self.deliveries_waiting = Gauge(
+            "visavis_deliveries_waiting",
+            "Objects that wait to be put into a bucket or deleted there",
+            registry=registry,
+        )
+        self.drive_connections = Gauge(
+            "visavis_drive_connections", "Third parties that drive a job just now", registry=registry
+        )
+        self.drive_frames = Counter("visavis_drive_frames", "Frames that drivers sent", ["command"], registry=registry)
+        self.drive_refused = Counter(
+            "visavis_drive_refused",
+            "Handshakes and frames of drivers that were refused",
+            ["error_code"],
+            registry=registry,
+        )
         self.fps = Gauge("visavis_session_fps", "Pictures a second, by job", ["job_id"], registry=registry)
         self.viewers = Gauge("visavis_session_viewers", "Peers in the RTC room, by job", ["job_id"], registry=registry)
         self._seen: dict[str, dict[str, float]] = {}
+        self._answered: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+
+    def answered(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Take in one request. ``method`` and ``route``: of few values, never what a client made up."""
+        kind = (method, route, status)
+        series = self._answered.get(kind)
+        if series is None:  # finding a series by its labels costs more than counting
+            series = self.requests.labels(method, route, str(status)), self.request_seconds.labels(route)
+            self._answered[kind] = series
+        series[0].inc()
+        series[1].observe(seconds)
 
     def heartbeat(self, job_id: str, stats: Mapping[str, float]) -> None:
         """Take in the counters of a running job; they only grow while it runs."""

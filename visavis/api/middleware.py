@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import time
-import uuid
+from collections.abc import Iterable
 
 import structlog
-from starlette.datastructures import MutableHeaders
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -27,6 +27,10 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 # Asked for all the time, and of no interest while they succeed.
 _QUIET = frozenset({"/healthz", "/readyz", "/metrics", "/web/{path:path}"})
 
+_DEFAULTS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
+
+_TOLD = ("room_id", "job_id", "robot_id")
+
 _log = log.get("visavis.access")
 
 
@@ -43,8 +47,9 @@ class RequestMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = uuid.uuid4().hex
-        scope.setdefault("state", {})["request_id"] = request_id
+        request_id = os.urandom(16).hex()
+        state = scope.setdefault("state", {})
+        state["request_id"] = request_id
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
         began = time.perf_counter()
@@ -54,16 +59,13 @@ class RequestMiddleware:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = MutableHeaders(scope=message)
-                headers["X-Request-Id"] = request_id
-                headers.setdefault("X-Content-Type-Options", "nosniff")
-                headers.setdefault("Cache-Control", "no-store")
+                state["begun"] = True
+                message["headers"] = _with_ours(message.get("headers", ()), request_id)
             await send(message)
 
         try:
-            length = _content_length(scope)
-            most = self._most(scope)
-            if length is not None and length > most:
+            length, most = self._body(scope)
+            if length > most:
                 await response(ApiError(ErrorCode.BODY_TOO_LARGE))(scope, receive, sending)
             elif "\0" in scope["path"]:  # databases do not take it, and nothing has such a name
                 await response(ApiError(ErrorCode.API_NOT_FOUND))(scope, receive, sending)
@@ -81,29 +83,28 @@ class RequestMiddleware:
         finally:
             self._record(scope, status, time.perf_counter() - began)
 
-    def _most(self, scope: Scope) -> int:
-        if scope["path"].startswith(UPLOAD_PREFIX):
-            return MAX_UPLOAD_BYTES
-        if any(name == b"content-type" and value.startswith(b"multipart/") for name, value in scope["headers"]):
-            return max(self._max, MAX_FORM_BYTES)
-        return self._max
+    def _body(self, scope: Scope) -> tuple[int, int]:
+        """How long the request's body is (0: it does not say), and how long it may be."""
+        length, most = 0, self._max
+        for name, value in scope["headers"]:
+            if name == b"content-length":
+                length = int(value) if value.isdigit() else length
+            elif name == b"content-type" and value.startswith(b"multipart/"):
+                most = max(self._max, MAX_FORM_BYTES)
+        return length, MAX_UPLOAD_BYTES if scope["path"].startswith(UPLOAD_PREFIX) else most
 
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
         # The route's template, not the path: paths hold ids, and labels must stay few.
         route = getattr(scope.get("route"), "path", "unmatched")
         method = scope["method"] if scope["method"] in _METHODS else "other"
-        self._metrics.requests.labels(method, route, str(status)).inc()
-        self._metrics.request_seconds.labels(route).observe(seconds)
+        self._metrics.answered(method, route, status, seconds)
         params = scope.get("path_params") or {}
-        tell = _log.debug if route in _QUIET and status < 400 else _log.info
-        tell(
-            "request",
-            method=scope["method"],
-            route=route,
-            status=status,
-            ms=round(seconds * 1000, 1),
-            **{key: params[key] for key in ("room_id", "job_id", "robot_id") if key in params},
-        )
+        shown = {"method": scope["method"], "route": route, "status": status, "ms": round(seconds * 1000, 1)}
+        shown |= {key: params[key] for key in _TOLD if key in params}
+        if route in _QUIET and status < 400:
+            _log.debug("request", **shown)
+        else:
+            log.request(shown)
 
 
 class RtcCors:
@@ -128,6 +129,15 @@ class RtcCors:
         await app(scope, receive, send)
 
 
+def _with_ours(given: Iterable[tuple[bytes, bytes]], request_id: str) -> list[tuple[bytes, bytes]]:
+    """The answer's headers, with those that every answer has. Names are lower case, as ASGI has them."""
+    headers = [each for each in given if each[0] != b"x-request-id"]
+    names = {name for name, _ in headers}
+    headers.append((b"x-request-id", request_id.encode()))
+    headers += [each for each in _DEFAULTS if each[0] not in names]
+    return headers
+
+
 def _limited(receive: Receive, left: int) -> Receive:
     async def receiving() -> Message:
         nonlocal left
@@ -139,10 +149,3 @@ def _limited(receive: Receive, left: int) -> Receive:
         return message
 
     return receiving
-
-
-def _content_length(scope: Scope) -> int | None:
-    for name, value in scope["headers"]:
-        if name == b"content-length" and value.isdigit():
-            return int(value)
-    return None

@@ -11,12 +11,35 @@ from fastapi import APIRouter, Response
 
 from visavis import __version__
 from visavis.api.skeleton import handled
+from visavis.contract.errors import ErrorCode
 from visavis.contract.loading import contract
 from visavis.contract.model import Contract, Field, Operation
 
 router = APIRouter()
 
 _ERROR = "Error"
+
+# What these operations answer is a file.
+_DOWNLOADS = {"download_document": "application/octet-stream", "export_knowledge_skill": "application/zip"}
+
+# Refusals by status, as components; what each operation can be refused with is in _refusals.
+_REFUSALS = {
+    400: "The request is not as the contract has it, or not possible",
+    401: "Credentials are missing, wrong or expired",
+    403: "The credentials are another project's, or their role does not suffice",
+    404: "What the path or the body names is not there",
+    409: "Its state, or what refers to it, forbids this; or there are too many",
+    412: "If-Match names another version",
+    413: "The body is too large",
+    415: "The body is not of the content type that is wanted",
+    429: "Too many requests; Retry-After tells for how many seconds to wait",
+    500: "The server failed",
+    503: "The server has no room for this now",
+}
+_NAMES = {
+    400: "Invalid", 401: "Unauthorized", 403: "Forbidden", 404: "NotFound", 409: "Conflict", 412: "VersionConflict",
+    413: "TooLarge", 415: "UnsupportedMediaType", 429: "Throttled", 500: "Failed", 503: "Full",
+}  # fmt: skip
 _TYPES = {"str": "string", "int": "integer", "float": "number", "bool": "boolean", "dict": "object"}
 
 
@@ -48,6 +71,12 @@ def describe(whole: Contract, names: Iterable[str]) -> dict[str, Any]:
         "paths": dict(sorted(paths.items())),
         "components": {
             "schemas": dict(sorted(document.schemas.items())),
+            "responses": {_NAMES[status]: _refusal(status) for status in _REFUSALS},
+            "headers": {
+                "RequestId": {"description": "The request's id in the logs", "schema": {"type": "string"}},
+                "RetryAfter": {"description": "Seconds", "schema": {"type": "integer", "minimum": 1}},
+                "ETag": {"description": "The version; If-Match takes it", "schema": {"type": "string"}},
+            },
             "securitySchemes": {
                 "token": {"type": "apiKey", "in": "header", "name": "X-Auth-Token"},
                 "signature": {
@@ -62,6 +91,24 @@ def describe(whole: Contract, names: Iterable[str]) -> dict[str, Any]:
     }
 
 
+def _refusal(status: int) -> dict[str, Any]:
+    headers = {"X-Request-Id": {"$ref": "#/components/headers/RequestId"}}
+    if status == 429:
+        headers["Retry-After"] = {"$ref": "#/components/headers/RetryAfter"}
+    schema = {"$ref": f"#/components/schemas/{_ERROR}"}
+    return {"description": _REFUSALS[status], "headers": headers, "content": {"application/json": {"schema": schema}}}
+
+
+def _refusals(operation: Operation) -> dict[str, Any]:
+    """What it may be refused with. Whatever names nothing by id may still be asked for in vain: of a robot of the query, say."""
+    statuses = set(_REFUSALS)
+    if not operation.writes:
+        statuses -= {412}
+    if operation.body is None and not operation.form:
+        statuses -= {413, 415}
+    return {str(status): {"$ref": f"#/components/responses/{_NAMES[status]}"} for status in sorted(statuses)}
+
+
 class _Document:
     """Collects the schemas that operations refer to. A shape in an answer is called so: its rules are looser."""
 
@@ -72,9 +119,10 @@ class _Document:
                 "type": "object",
                 "required": ["error_code", "error_msg"],
                 "properties": {
-                    "error_code": {"type": "string", "examples": ["MSS.00000003"]},
-                    "error_msg": {"type": "string"},
+                    "error_code": {"type": "string", "enum": sorted({code.code for code in ErrorCode})},
+                    "error_msg": {"type": "string", "minLength": 1},
                 },
+                "additionalProperties": False,
             }
         }
 
@@ -85,9 +133,15 @@ class _Document:
             "summary": operation.summary,
             "parameters": self._parameters(operation),
             "responses": {
-                str(operation.status): {"description": "Done", "content": self._content(operation)},
-                "4XX": self._error("The request is refused"),
-                "5XX": self._error("The server failed, or has no room"),
+                str(operation.status): {
+                    "description": "Done",
+                    "headers": {
+                        "X-Request-Id": {"$ref": "#/components/headers/RequestId"},
+                        "ETag": {"$ref": "#/components/headers/ETag"},
+                    },
+                    "content": self._content(operation),
+                },
+                **_refusals(operation),
             },
         }
         if operation.body is not None:
@@ -113,17 +167,14 @@ class _Document:
         return shape is not None and any(one.required for one in shape.fields.values())
 
     def _content(self, operation: Operation) -> dict[str, Any]:
+        if operation.name in _DOWNLOADS:
+            return {_DOWNLOADS[operation.name]: {"schema": {"type": "string", "format": "binary"}}}
         if not operation.answer:
-            return {"application/json": {"schema": {"type": "object"}}}
+            return {"application/json": {"schema": {"type": "object", "maxProperties": 0}}}
         fields = self._contract.shapes[operation.answer].fields
         if fields.keys() == {"body"}:  # the answer is a list as a whole (see skeleton.py)
             return {"application/json": {"schema": self._value(fields["body"], answer=True)}}
         return {"application/json": {"schema": self._reference(operation.answer, answer=True)}}
-
-    @staticmethod
-    def _error(description: str) -> dict[str, Any]:
-        schema = {"$ref": f"#/components/schemas/{_ERROR}"}
-        return {"description": description, "content": {"application/json": {"schema": schema}}}
 
     def _parameters(self, operation: Operation) -> list[dict[str, Any]]:
         app_user = Field("str", max_length=128)
@@ -135,6 +186,11 @@ class _Document:
             parameter: dict[str, Any] = {"name": name, "in": place, "schema": self._value(one, answer=False)}
             if one.required or place == "path":
                 parameter["required"] = True
+            # What is empty counts as not given.
+            if place == "query" and not one.required:
+                parameter["allowEmptyValue"] = True
+            elif place == "query" and one.type == "str" and not one.enum:
+                parameter["schema"]["minLength"] = one.min_length or 1
             if one.comma_separated and one.item is not None:
                 parameter |= {"style": "form", "explode": False}
             result.append(parameter)
@@ -189,6 +245,9 @@ class _Document:
             return schema
         if one.format:
             schema["format"] = one.format
+        if one.enum and one.comma_separated and kind == "str":
+            each = "|".join(str(value) for value in one.enum)
+            schema["pattern"] = rf"^\s*({each})?\s*(,\s*({each})?\s*)*$"
         return schema | _given(minLength=one.min_length, maxLength=one.max_length, minimum=one.min, maximum=one.max)
 
 

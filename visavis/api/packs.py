@@ -10,6 +10,7 @@ import hashlib
 import threading
 from collections import OrderedDict
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Depends, Header, Request, Response
@@ -52,7 +53,8 @@ _scenes_lock: Final = threading.Lock()
 
 
 def _opened(spec: JobSpec, folders: Any) -> _Drawing:
-    return _Drawing(find(spec.avatar_id, folders), layout_of(spec))
+    pack = Pack.open(Path(spec.avatar_file)) if spec.avatar_file else find(spec.avatar_id, folders)
+    return _Drawing(pack, layout_of(spec))
 
 
 def _surroundings(layout: Layout) -> Surroundings:

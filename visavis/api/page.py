@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
 from pydantic import Field
@@ -11,12 +11,13 @@ from visavis.api.context import Context, Ctx, access_address, client_host, reque
 from visavis.api.identity import Identity, admit, by_token, check_app_user, is_known, require
 from visavis.api.parse import json_body
 from visavis.api.services import activation, answers, dialog_links
+from visavis.api.services.reporting import SWITCHES
 from visavis.api.throttle import source
 from visavis.contract.base import Request as Body
 from visavis.contract.errors import ApiError, ErrorCode
 from visavis.contract.roles import Role
-from visavis.contract.smart_chat_jobs import PageSession, StartJob
-from visavis.store import codes
+from visavis.contract.smart_chat_jobs import StartJob
+from visavis.store import codes, records
 
 router = APIRouter(prefix="/page/v1")
 
@@ -32,7 +33,7 @@ class StartSession(Body):
 @router.post("/sessions")
 async def start_session(
     request: Request, context: Ctx, body: Annotated[StartSession, Depends(json_body(StartSession))]
-) -> PageSession:
+) -> dict[str, Any]:
     """Start a job for whoever sits before the page: the answer lets join as END_USER or watch as PLAYER, no more."""
     check_app_user(request)
     robot_id = await _admit(request, context, body)
@@ -45,9 +46,20 @@ async def start_session(
         address,
         request_id(request),
         side_by_side=True,
+        from_page=True,
         app_user=request.headers.get("x-app-userid", ""),
     )
-    return answers.page_session(job, await context.jobs.rtc_room(job, only_types=("END_USER", "PLAYER")))
+    answer = answers.page_session(job, await context.jobs.rtc_room(job, only_types=("END_USER", "PLAYER")))
+    return {**answer, "recorded": await _is_recorded(context, body.project_id)}
+
+
+async def _is_recorded(context: Context, project_id: str) -> bool:
+    """Whether the sound or the words of the project's conversations are kept: the page says so."""
+    for setting, switch in SWITCHES.values():
+        record = await records.get(context.database, project_id, setting, "one")
+        if record is not None and record.document.get(switch):
+            return True
+    return False
 
 
 async def _admit(request: Request, context: Context, body: StartSession) -> str:

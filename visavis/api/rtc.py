@@ -12,7 +12,6 @@ from visavis.api.context import Context, Ctx
 from visavis.api.parse import json_body
 from visavis.contract.base import Request as Body
 from visavis.contract.errors import ApiError, ErrorCode
-from visavis.contract.smart_chat_jobs import JobShown
 from visavis.dispatch.types import JobNotRunning, SignalRefused
 from visavis.rtc import tokens
 from visavis.rtc.errors import SdpRefused
@@ -134,7 +133,7 @@ async def leave(me: Me, pc_id: str) -> Response:
 
 
 @router.get("/state")
-async def state(me: Me) -> JobShown:
+async def state(me: Me) -> dict[str, Any]:
     """The show-state answer, with the caller's own entry only."""
     return await me.context.jobs.show(me.job, only_types=(me.user.user_type,))
 

@@ -8,14 +8,19 @@ import sys
 from typing import Any
 
 from visavis.avatar.pack import SHIPPED, find
-from visavis.bench import avatar, lips, media, speech
+from visavis.bench import api, avatar, lips, media, speech
 from visavis.errors import VisavisError
 
-PARTS = ("avatar", "lips", "media", "speech", "session")
+PARTS = ("api", "avatar", "lips", "media", "speech", "session")
 
 
-def run(what: str, *, seconds: float, as_json: bool) -> int:
-    """Run one part, or all; exit status. With ``as_json`` one part prints its object, "all" an object of parts."""
+def run(what: str, *, seconds: float, as_json: bool, database: str = "sqlite") -> int:
+    """Run one part, or all; exit status. With ``as_json`` one part prints its object, "all" an object of parts.
+
+    Args:
+        seconds: of each session measured; the API is measured in slices of a tenth of it.
+        database: of the API's measurement: "sqlite", "postgresql" or a URL.
+    """
     if what not in (*PARTS, "all"):
         raise VisavisError(f"no measurement {what!r}; there are {', '.join(PARTS)} and all")
     if what == "avatar":
@@ -25,8 +30,12 @@ def run(what: str, *, seconds: float, as_json: bool) -> int:
     for part in PARTS if what == "all" else (what,):
         if not as_json:
             print(f"\n{part}", flush=True)
-        reports[part] = _measure(part, seconds, as_json)
-        if not as_json and part != "avatar":
+        reports[part] = _measure(part, seconds, as_json, database)
+        if as_json or part == "avatar":
+            continue
+        if part == "api":
+            print(api.table(reports[part]))
+        else:
             _table(reports[part])
     if as_json:
         json.dump(reports if what == "all" else reports[what], sys.stdout, indent=2)
@@ -34,8 +43,10 @@ def run(what: str, *, seconds: float, as_json: bool) -> int:
     return 0
 
 
-def _measure(part: str, seconds: float, as_json: bool) -> dict[str, Any]:
+def _measure(part: str, seconds: float, as_json: bool, database: str) -> dict[str, Any]:
     match part:
+        case "api":
+            return asyncio.run(api.measure(seconds / 10, database))
         case "avatar":
             if as_json:
                 return dict(avatar.measure(find("default", (SHIPPED,)), avatar.SIZES, avatar.SPOKEN))

@@ -222,17 +222,24 @@ avatar_app.command("import")(avatar_import)
 
 @app.command()
 def bench(
-    what: Annotated[str, typer.Argument(help="avatar, lips, media, speech, session or all")] = "all",
+    what: Annotated[str, typer.Argument(help="api, avatar, lips, media, speech, session or all")] = "all",
     seconds: Annotated[
-        float, typer.Option(envvar="VISAVIS_BENCH_SECONDS", help="Length of each session measured")
+        float,
+        typer.Option(envvar="VISAVIS_BENCH_SECONDS", help="Length of each session measured; api: ten slices of load"),
     ] = 20.0,
+    database: Annotated[
+        str,
+        typer.Option(
+            envvar="VISAVIS_BENCH_DATABASE", help="What the API is measured on: sqlite, postgresql (Debian's), or a URL"
+        ),
+    ] = "sqlite",
     as_json: JsonOption = False,
 ) -> None:
     """Measure: CPU of each part, latency split by stage, frame rate and late frames. docs/performance.md explains the figures."""
     from visavis.bench.run import run
 
     settings_with()
-    raise typer.Exit(run(what, seconds=seconds, as_json=as_json))
+    raise typer.Exit(run(what, seconds=seconds, as_json=as_json, database=database))
 
 
 app.command()(audit)

@@ -85,3 +85,13 @@ def read_password() -> str:
     if not password:
         raise VisavisError("the password is read from the standard input: there was none")
     return password
+
+
+def read_secret(prompt: str) -> str:
+    """A secret that was made elsewhere: asked for at a terminal, else the first line of the standard input."""
+    if sys.stdin.isatty():
+        return str(typer.prompt(prompt, hide_input=True, err=True))
+    secret = sys.stdin.readline().strip()
+    if not secret:
+        raise VisavisError("the secret is read from the standard input: there was none")
+    return secret

@@ -22,6 +22,7 @@ from visavis.api.catalogue import AvatarEntry, FixedCatalogue, resolution_of
 from visavis.api.owner import any_room, make_room, one_time_link, owner_client
 from visavis.avatar.pack import listing, search_folders
 from visavis.cli.certificate import self_signed
+from visavis.contract.drive import HARD_MAX_FRAME
 from visavis.dispatch.factory import create_dispatcher
 from visavis.settings import Settings
 from visavis.speech.voices import all_voices
@@ -163,6 +164,8 @@ def run(settings: Settings, *, demo_room: bool, as_json: bool) -> int:
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=GRACE_S,
+        ws_max_size=HARD_MAX_FRAME,
+        ws_per_message_deflate=False,  # base64 of sound hardly shrinks
     )
     try:
         listener = config.bind_socket()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import time
+from datetime import datetime
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -15,7 +16,6 @@ Language = Literal["zh_CN", "en_US", "CN", "EN", "ESP", "por", "Arabic", "Thai",
 
 _SPOKEN: dict[str, SpokenLanguage] = {"zh_CN": "zh", "CN": "zh", "en_US": "en", "EN": "en"}
 
-AssetId = Annotated[str, Field(max_length=256)]
 ShortId = Annotated[str, Field(max_length=64)]
 
 
@@ -61,7 +61,7 @@ def published(language: SpokenLanguage) -> Literal["CN", "EN"]:
 
 def rfc3339(epoch: float | None) -> str:
     """Epoch seconds as ``2021-01-10T08:43:17Z``; empty for a time that has not come."""
-    return "" if epoch is None else datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return "" if epoch is None else time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(epoch))
 
 
 def from_rfc3339(text: str) -> float:

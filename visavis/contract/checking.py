@@ -13,7 +13,7 @@ from enum import Enum
 from functools import cache
 from typing import Any, NoReturn
 
-from pydantic_core import SchemaValidator, ValidationError, core_schema
+from pydantic_core import SchemaValidator, ValidationError, core_schema, from_json
 
 from visavis.contract.errors import ApiError, ErrorCode
 from visavis.contract.loading import contract
@@ -22,6 +22,7 @@ from visavis.contract.model import Field, Operation
 _SHOWN_ERRORS = 3
 _WHOLE = re.compile(r"[+-]?[0-9]{1,19}")
 _DECIMAL = re.compile(r"[+-]?[0-9]{1,19}(?:\.[0-9]{1,19})?")
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")  # behind an even number of backslashes it is an escape
 _TRUTH = {"true": True, "false": False}
 
 
@@ -52,7 +53,10 @@ def _one(field: Field, kind: str, use: _Use) -> core_schema.CoreSchema:
     """The schema of one value of the type ``kind`` (of a list: of an item)."""
     asked = use is not _Use.ANSWER
     if field.enum and not field.comma_separated and kind in ("str", "int"):
-        return core_schema.literal_schema(list(field.enum) if asked else [*field.enum, ""])
+        known = core_schema.literal_schema(list(field.enum) if asked else [*field.enum, ""])
+        # False equals 0, but is none of the numbers.
+        strict = asked and kind == "int"
+        return core_schema.chain_schema([core_schema.int_schema(strict=True), known]) if strict else known
     if kind == "str":
         if not asked:
             return core_schema.str_schema(strict=True)
@@ -155,16 +159,46 @@ def body_of(operation: Operation, raw: bytes) -> Any:
     field = operation.body
     if field is None:
         return None
-    if b"\\u0000" in raw:
+    if b"\\u0000" in raw and _NUL.search(raw):
         raise ApiError(ErrorCode.INVALID_PARAMETER, "texts must not contain NUL")  # databases do not take it
     if not raw.strip() and field.item is None:
         raw = b"{}"
     try:
         given = _body(operation.name).validate_json(raw)
     except ValidationError as error:
-        refuse(error)
+        given = _once_more(operation, raw, error)
     value = _pruned(given)
     return value if operation.changes else _filled(value, field.type)
+
+
+def _once_more(operation: Operation, raw: bytes, error: ValidationError) -> Any:
+    """The body where all that is wrong with it is whole numbers written as 30.0, which JSON Schema calls integers too (what
+    some languages make of 60 / 2); else raises as :func:`body_of`. Rare, so that it may cost a second pass.
+    """
+    wrong = error.errors(include_url=False, include_context=False)
+    if not all(one["type"] in ("int_type", "literal_error") and _whole(one["input"]) for one in wrong):
+        refuse(error)
+    value = from_json(raw)
+    for one in wrong:
+        *steps, last = one["loc"]
+        inner = value
+        for step in steps:
+            inner = inner[step]
+        inner[last] = int(one["input"])
+    try:
+        return _body(operation.name).validate_python(value)
+    except ValidationError as second:
+        refuse(second)
+
+
+def _whole(value: object) -> bool:
+    return isinstance(value, float) and value.is_integer() and abs(value) < 2**53
+
+
+def filled_inside(shape: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The given fields of that shape, with the defaults of what they nest: for changes that replace nested things whole."""
+    fields = contract().shapes[shape].fields
+    return {name: _filled(value, fields[name].type) for name, value in given.items()}
 
 
 def query_of(operation: Operation, items: Iterable[tuple[str, str]]) -> dict[str, Any]:

@@ -30,9 +30,6 @@ class JobState(StrEnum):
 ACTIVE_STATES = (JobState.WAITING, JobState.PROCESSING)
 """The states that count against a room's concurrency."""
 
-PUBLISHED_STATES = frozenset({*JobState, "HEARTBEAT", "DELETING"})
-"""What a client may ask for in a list's filter."""
-
 
 class JobEventType(StrEnum):
     """What can happen to a job."""

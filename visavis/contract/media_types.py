@@ -1,4 +1,9 @@
-"""Voice, picture, subtitle, background and layer settings, as rooms and jobs carry them."""
+"""Voice, picture, subtitle, background and layer settings, as rooms carry them.
+
+Types, ranges, enumerations and what is required are facts of the contract's data, and are checked before these views see
+anything. A view has the fields that belong together, and says which combinations make no sense; tests hold the views against
+the data.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +15,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
-from visavis.contract.base import Answer, AssetId, Language, Request, ShortId, spoken
+from visavis.contract.base import Language, Request, spoken
 
 FOUR_K = frozenset({(3840, 2160), (2160, 3840)})
 RESIZE_SIZES = frozenset({(1920, 1080), (1080, 1920), (1280, 720), (720, 1280)}) | FOUR_K
@@ -42,45 +47,27 @@ HereLanguage = Annotated[Language, AfterValidator(_spoken_here)]
 class VoiceConfig(Request):
     """``voice_config`` of a room."""
 
-    voice_asset_id: AssetId = Field(min_length=1)
-    speed: int = Field(100, ge=50, le=200)
-    pitch: int = Field(100, ge=50, le=200)
-    volume: int = Field(140, ge=90, le=240)
+    voice_asset_id: str
 
 
 class ChatVoiceConfig(Request):
     """One entry of a room's ``voice_config_list``."""
 
-    voice_asset_id: AssetId = DEFAULT_VOICE
-    speed: int = Field(100, ge=50, le=200)
-    pitch: int = Field(100, ge=50, le=200)
-    volume: int = Field(140, ge=90, le=240)
-    provider: Literal["XIMALAYA", "HUAWEI_EI", "MOBVOI"] = "HUAWEI_EI"
+    voice_asset_id: str = DEFAULT_VOICE
     language: HereLanguage = "CN"
 
 
 class SubtitleConfig(Request):
     """``video_config.subtitle_config``: subtitles burnt into the picture, canvas pixels. ``dx``, ``dy``: the box's *lower* left."""
 
-    dx: int | None = None
-    dy: int | None = None
-    h: int | None = None
-    w: int | None = None
-    font_name: ShortId | None = None
-    font_size: int | None = Field(None, ge=0, le=120)
-    font_color: str | None = Field(None, max_length=7)
-    stroke_color: str | None = Field(None, max_length=7)
-    stroke_thickness: float | None = Field(None, ge=0, le=50)
-    opacity: float | None = Field(None, ge=0, le=1)
+    font_color: str | None = None
+    stroke_color: str | None = None
 
     @model_validator(mode="after")
     def _colours(self) -> Self:
         for value in (self.font_color, self.stroke_color):
             if value:
                 parse_color(value)
-        for number in (self.dx, self.dy, self.h, self.w):
-            if number is not None and not -7680 <= number <= 7680:
-                raise ValueError("dx, dy, h and w are within -7680..7680")
         return self
 
 
@@ -88,28 +75,16 @@ class VideoConfig(Request):
     """``video_config`` of a room. The RTC picture is always H.264 at 25 fps."""
 
     clip_mode: Literal["RESIZE", "CROP"] | None = None
-    codec: Literal["H264", "VP8", "VP9", "QTRLE"] | None = None
-    bitrate: int | None = Field(None, ge=40, le=30000, description="kbit/s")
-    width: int | None = Field(None, ge=0, le=3840)
-    height: int | None = Field(None, ge=0, le=3840)
-    frame_rate: Literal["24", "25", "30"] | None = None
-    is_subtitle_enable: bool | None = None
+    width: int
+    height: int
+    dx: int = 0
+    dy: int = 0
     subtitle_config: SubtitleConfig | None = None
-    dx: int | None = Field(None, ge=-1920, le=3840)
-    dy: int | None = Field(None, ge=-1920, le=3840)
-    is_enable_super_resolution: bool | None = None
-    is_end_at_first_frame: bool | None = None
-    output_external_url: str | None = Field(None, max_length=2048)
-    is_vocabulary_config_enable: bool | None = None
 
     @model_validator(mode="after")
     def _size(self) -> Self:
-        if (self.width is None) != (self.height is None):
-            raise ValueError("width and height belong together")
-        if self.width is None or self.height is None:
-            return self
         if self.clip_mode == "CROP":
-            self._crop(self.width, self.height, self.dx or 0, self.dy or 0)
+            self._crop(self.width, self.height, self.dx, self.dy)
         elif (self.width, self.height) not in RESIZE_SIZES:
             sizes = ", ".join(f"{w}x{h}" for w, h in sorted(RESIZE_SIZES))
             raise ValueError(f"{self.width}x{self.height} is not supported with clip_mode RESIZE, only {sizes}")
@@ -140,32 +115,13 @@ def crop_canvas(width: int, height: int, dx: int, dy: int) -> tuple[int, int] | 
     return best if shown(best) else None
 
 
-class ChatSubtitleConfig(Request):
-    """Where the subtitle box lies on a canvas of 1920x1080 (landscape) or 1080x1920 (portrait)."""
-
-    dx: int = Field(ge=0, le=1920)
-    dy: int = Field(ge=0, le=1920)
-    width: int = Field(ge=1, le=7680)
-    height: int = Field(ge=1, le=7680)
-
-
-class BackgroundImageConfig(Request):
-    """Where a background picture lies on the canvas; it must cover all of it."""
-
-    dx: int = Field(0, le=0, ge=-7680)
-    dy: int = Field(0, le=0, ge=-7680)
-    width: int | None = Field(None, ge=1, le=7680)
-    height: int | None = Field(None, ge=1, le=7680)
-
-
 class BackgroundConfig(Request):
     """``background_config`` of a room: a colour or a picture behind the digital human; or (our extension) nothing."""
 
     background_type: Literal["IMAGE", "COLOR", "TRANSPARENT"]
-    background_config: str | None = Field(None, max_length=2048, description="URL of the picture")
-    background_color_config: str | None = Field(None, max_length=16, description="RGB colour")
-    background_asset_id: ShortId | None = None
-    background_image_config: BackgroundImageConfig | None = None
+    background_config: str | None = Field(None, description="URL of the picture")
+    background_color_config: str | None = Field(None, description="RGB colour")
+    background_asset_id: str | None = None
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -202,30 +158,31 @@ def parse_color(text: str) -> str:
 
 
 class LayerPosition(Request):
-    """Top-left corner and order of a layer on the canvas. ``layer_index``: 1 is the lowest."""
+    """Top-left corner and order of a layer on the canvas. ``layer_index``: 1 is the lowest (of rooms of older versions it may
+    be missing)."""
 
-    dx: int = Field(ge=-7680, le=7680)
-    dy: int = Field(ge=-7680, le=7680)
-    layer_index: int | None = Field(None, ge=1, le=100)
+    dx: int
+    dy: int
+    layer_index: int | None = None
 
 
 class LayerSize(Request):
     """Size of a layer on the canvas."""
 
-    width: int | None = Field(None, ge=1, le=7680)
-    height: int | None = Field(None, ge=1, le=7680)
+    width: int | None = None
+    height: int | None = None
 
 
 class LayerRotation(Request):
     """Degrees, clockwise about the layer's centre."""
 
-    angle: int = Field(0, ge=0, le=360)
+    angle: int = 0
 
 
 class ImageLayer(Request):
     """A picture layer."""
 
-    image_url: str | None = Field(None, min_length=1, max_length=2048)
+    image_url: str | None = None
 
     @model_validator(mode="after")
     def _url(self) -> Self:
@@ -237,11 +194,8 @@ class ImageLayer(Request):
 class VideoLayer(Request):
     """A video layer. ``loop_count``: how often it is played, 0: not at all, -1 (and not given): for ever. It has no sound here."""
 
-    video_url: str | None = Field(None, min_length=1, max_length=2048)
-    video_cover_url: str | None = Field(None, min_length=1, max_length=2048)
-    loop_count: int | None = Field(None, ge=-1, le=100)
-    video_sound: int | None = Field(None, ge=0, le=100)
-    is_play_the_entire_video: bool | None = None
+    video_url: str | None = None
+    loop_count: int | None = None
 
     @model_validator(mode="after")
     def _url(self) -> Self:
@@ -253,10 +207,10 @@ class VideoLayer(Request):
 class TextLayer(Request):
     """A text layer; the text is Base64."""
 
-    text_context: str | None = Field(None, max_length=1024)
-    font_name: ShortId | None = None
-    font_size: int | None = Field(None, ge=0, le=120)
-    font_color: str | None = Field(None, max_length=16)
+    text_context: str | None = None
+    font_name: str | None = None
+    font_size: int | None = None
+    font_color: str | None = None
 
     @model_validator(mode="after")
     def _readable(self) -> Self:
@@ -282,8 +236,7 @@ class Layer(Request):
     """
 
     layer_type: Literal["HUMAN", "IMAGE", "VIDEO", "TEXT"]
-    asset_id: ShortId | None = None
-    group_id: ShortId | None = None
+    asset_id: str | None = None
     sequence_no: int | None = None
     position: LayerPosition | None = None
     size: LayerSize | None = None
@@ -330,54 +283,13 @@ def check_layers(layers: list[Layer]) -> list[Layer]:
     return layers
 
 
-class ReviewConfig(Request):
-    """Content review; stored."""
-
-    no_need_review: bool | None = None
-
-
-class ChatResourceConfig(Request):
-    """Purchased resources; stored: nothing is sold here."""
-
-    resource_id: str | None = Field(None, max_length=64)
-    count_resource: int | None = Field(None, ge=0)
-
-
-class VoiceAnswer(Answer):
-    """One entry of a job's ``voice_config_list``."""
-
-    voice_asset_id: str
-    speed: int
-    pitch: int
-    volume: int
-    provider: str
-    language: str
-    language_desc: str
-
-
-class VideoAnswer(Answer):
-    """A job's ``video_config``."""
-
-    width: int
-    height: int
-
-
-class SubtitleAnswer(Answer):
-    """A job's ``chat_subtitle_config``."""
-
-    dx: int
-    dy: int
-    width: int
-    height: int
-
-
 def language_desc(language: str) -> str:
     """A language in words."""
     return "中文" if spoken(language) == "zh" else "English"
 
 
-def default_subtitle(width: int, height: int) -> SubtitleAnswer:
+def default_subtitle(width: int, height: int) -> dict[str, int]:
     """A box in the lower fifth of the canvas of that orientation."""
     if width >= height:
-        return SubtitleAnswer(dx=160, dy=860, width=1600, height=160)
-    return SubtitleAnswer(dx=60, dy=1560, width=960, height=240)
+        return {"dx": 160, "dy": 860, "width": 1600, "height": 160}
+    return {"dx": 60, "dy": 1560, "width": 960, "height": 240}

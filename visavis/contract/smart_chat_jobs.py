@@ -1,21 +1,30 @@
-"""Jobs and one-time codes: start, show state, list, stop."""
+"""What a start call asks for. The answers' fields are the contract's data."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import Field
 
-from visavis.contract.base import Answer, Request
+from visavis.contract.base import Request
 from visavis.contract.errors import ApiError, ErrorCode
-from visavis.contract.media_types import SubtitleAnswer, Transparency, VideoAnswer, VoiceAnswer
 
 
-class StartJob(Request):
-    """Body of the start call; may be missing."""
+@dataclass(frozen=True, slots=True)
+class StartJob:
+    """One start.
 
-    extend_param: str | None = Field(None, max_length=4096)
+    Attributes:
+        extend_param: a JSON object as text; None or empty: none.
+        client_id: of who asked, where the call has a field of its own for it; else ``extend_param`` may hold one.
+        own_robot: the room must have a robot of its own; else visavis answers about itself where there is none.
+    """
+
+    extend_param: str | None = None
+    client_id: str = ""
+    own_robot: bool = False
 
 
 class ExtendParam(Request):
@@ -42,104 +51,3 @@ def parse_extend_param(text: str | None) -> ExtendParam:
         raise ApiError(
             ErrorCode.EXTEND_PARAM_INVALID, "wanted a JSON object with city, client_id, extra_json_param"
         ) from None
-
-
-class RtcUserAnswer(Answer):
-    """How one user joins the RTC room."""
-
-    user_type: str
-    user_id: str
-    signature: str = Field(repr=False)
-    ctime: int
-
-
-class RtcRoomInfo(Answer):
-    """The RTC room of a job."""
-
-    app_id: str
-    room_id: str
-    users: list[RtcUserAnswer]
-
-
-class ErrorInfo(Answer):
-    """``error_info`` of a job; MSS.00000000 when nothing went wrong."""
-
-    error_code: str
-    error_msg: str
-
-
-class JobStarted(Answer):
-    """Answer of the start call."""
-
-    job_id: str
-    state: str
-    language: str
-    rtc_room_info: RtcRoomInfo
-    chat_subtitle_config: SubtitleAnswer
-    video_config: VideoAnswer
-    voice_config_list: list[VoiceAnswer]
-    chat_video_type: str
-    region: str
-    chat_access_address: str
-    chat_access_rest_address: str
-    is_transparent: bool
-    default_language: str
-
-
-class PictureAnswer(Answer):
-    """How the video is to be shown; ours, for the page. ``key_color``: #RRGGBB."""
-
-    transparency: Transparency
-    key_color: str
-
-
-class PageSession(JobStarted):
-    """Answer of the page's start."""
-
-    picture: PictureAnswer
-    render_mode: str
-
-
-class JobListed(Answer):
-    """One entry of a list."""
-
-    job_id: str
-    state: str
-    duration: float
-    start_time: str
-    end_time: str
-    error_info: ErrorInfo
-    create_time: str
-    lastupdate_time: str
-    chat_subtitle_config: SubtitleAnswer
-    video_config: VideoAnswer
-    voice_config_list: list[VoiceAnswer]
-    chat_video_type: str
-    is_transparent: bool
-    default_language: str
-    client_id: str
-    is_pool_mode: bool
-    job_finish_reason: str
-
-
-class JobShown(JobListed):
-    """Answer of the state call."""
-
-    rtc_room_info: RtcRoomInfo
-    chat_state: int
-    language: str
-    chat_access_address: str
-    chat_access_rest_address: str
-
-
-class JobList(Answer):
-    """Answer of list."""
-
-    count: int
-    smart_chat_jobs: list[JobListed]
-
-
-class OnceCodeCreated(Answer):
-    """Answer of ``POST /v1/{project_id}/digital-human-chat/once-code``."""
-
-    once_code: str = Field(repr=False)

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Final
 
 from visavis.dialogue.encoder import Encoder
+from visavis.dialogue.endpoint import Endpoint
 from visavis.dialogue.knowledge import SHIPPED, load
-from visavis.dialogue.model import Endpoint, ModelDialogue
+from visavis.dialogue.model import ModelDialogue, Patience
 from visavis.dialogue.retrieval import Index
 from visavis.dialogue.stored import StoredAnswers
 from visavis.dialogue.types import Dialogue
@@ -47,11 +48,14 @@ class DialogueFactory:
         clarify_threshold: float,
         policy: UrlPolicy,
         encoder: Encoder | None = None,
+        patience: Patience | None = None,
     ) -> None:
+        """``patience``: with language models."""
         self._answer_threshold = answer_threshold
         self._clarify_threshold = clarify_threshold
         self._policy = policy
         self._encoder = encoder or Encoder()
+        self._patience = patience or Patience()
         self._indexes: dict[tuple[tuple[str, int, int], ...], Index] = {}
         self._building = asyncio.Lock()
 
@@ -74,7 +78,7 @@ class DialogueFactory:
             build: Callable[[DialogueContext], Dialogue] = next(iter(found)).load()
             return build(DialogueContext(endpoint, tuple(map(Path, knowledge)), self, self._policy))
         if endpoint is not None:
-            return ModelDialogue(endpoint, self._policy)
+            return ModelDialogue(endpoint, self._policy, patience=self._patience)
         index = await self.index(knowledge)
         return StoredAnswers(index, self._answer_threshold, self._clarify_threshold)
 

@@ -1,70 +1,53 @@
 """A language model behind HTTP: OpenAI-compatible, or the published third-party callback of smart chat.
 
-Both stream over server-sent events or answer with one JSON object; the reply is spoken sentence by sentence.
+Both stream over server-sent events or answer with one JSON object; the reply is spoken sentence by sentence. What fails before
+anything was said is tried again, for as long as a person waits without wondering; what fails for good is apologised for.
 """
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import json
-import re
+import asyncio
+import random
+import ssl
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from dataclasses import dataclass
+from itertools import count
+from typing import Any, Final
 
 import httpx
 
 from visavis import log
 from visavis.dialogue import phrases
+from visavis.dialogue.endpoint import Ask, Endpoint, ask
+from visavis.dialogue.replies import ModelError, Reading, Refused, plain, refusal
 from visavis.dialogue.types import Sentence, Turn
-from visavis.errors import VisavisError
-from visavis.speech.types import Language
 from visavis.urlpolicy import UrlPolicy, UrlRefused
 
 _LOG = log.get(__name__)
 
-_MAX_LINE: Final = 1 << 20  # bytes of one event, or of a reply that is not streamed
 _MAX_REPLY: Final = 8000  # characters that are spoken at most: some seven minutes
-_CONNECT_S: Final = 5.0
-_SILENCE_S: Final = 20.0  # the longest wait for the next piece of a reply
+_LONGEST_S: Final = 300.0  # of one reply, however steadily it drips
+_TRIED_S: Final = 2.5  # after the question: no new try begins later, so that an apology is heard within 3 s
+_SHORTEST_S: Final = 0.3  # that a further try is given to connect
+_PAUSE_S: Final = 0.15  # before the second try, give or take half of it; doubled before each next one
 
-_BRIEF: Final[dict[Language, str]] = {
-    "en": "You are Mira, a digital human. Your words are spoken aloud: answer in English, in one to three short "
-    "sentences, without lists, markup or links.",
-    "zh": "你是数字人米拉。你的回答会被朗读出来：请用中文回答，一到三个短句，不要使用列表、标记或链接。",
-}
-_MARKUP: Final = re.compile(r"\*+|`+|^#+\s+|^\s*[-•]\s+|^>\s+", re.MULTILINE)
-
-
-class ModelError(VisavisError):
-    """The model gave no usable reply; the message is for the log."""
+_Failure = ModelError | UrlRefused | httpx.HTTPError | httpx.InvalidURL
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
-    """Where a model is and how it is asked.
+class Patience:
+    """How long a model is waited for, seconds, and how often it is asked once more.
 
-    ``url``: for "openai" the base URL or the .../chat/completions URL; for "metastudio" the callback's URL.
-    ``api_key``: the bearer token, or the app key that signs the callback.
+    ``connect_s``: until it is reached (name, TCP, TLS). ``first_token_s``: from the request to the first word. ``next_token_s``: from
+    word to word. ``retries``: further tries after the connection was refused or broke or the model was busy, before its first word.
     """
 
-    url: str
-    protocol: Literal["openai", "metastudio"] = "openai"
-    model: str = ""
-    api_key: str = field(default="", repr=False)
-    app_id: str = ""
-    stream: bool = True
-    chat_rounds: int = 5
-    system_prompt: str = ""
-
-
-def signed_query(app_key: str, url: str, milliseconds: int) -> dict[str, str]:
-    """The published signature of the callback: hex HMAC-SHA256 of URL and decimal time, and the time in hex."""
-    mac = hmac.new(app_key.encode(), f"{url}{milliseconds}".encode(), hashlib.sha256)
-    return {"secret": mac.hexdigest(), "time_stamp": f"{milliseconds:x}"}
+    connect_s: float = 2.5
+    first_token_s: float = 15.0
+    next_token_s: float = 10.0
+    retries: int = 2
 
 
 class ModelDialogue:
@@ -75,16 +58,17 @@ class ModelDialogue:
         endpoint: Endpoint,
         policy: UrlPolicy,
         clock: Callable[[], float] = time.time,
-        silence_s: float = _SILENCE_S,
+        patience: Patience | None = None,
     ) -> None:
-        """``clock``: epoch seconds; ``silence_s``: the longest wait for the next piece of a reply."""
+        """``clock``: epoch seconds."""
         self._endpoint = endpoint
         self._clock = clock
+        self._patience = patience or Patience()
         self._client = httpx.AsyncClient(
             transport=policy.transport(keep_alive=True),
             trust_env=False,
             follow_redirects=False,
-            timeout=httpx.Timeout(silence_s, connect=_CONNECT_S),
+            timeout=httpx.Timeout(None),  # each wait has a limit of its own below
         )
 
     async def aclose(self) -> None:
@@ -92,163 +76,131 @@ class ModelDialogue:
         await self._client.aclose()
 
     async def answer(self, turn: Turn) -> AsyncGenerator[Sentence, None]:
-        """The reply, sentence by sentence; a failure is one apology with purpose "error" and a logged reason."""
+        """The reply, sentence by sentence; a failure is one apology with purpose "error" and a logged reason.
+
+        What breaks off in the middle of a sentence loses that sentence: half of one may say the opposite of the whole.
+        """
         spoken = 0
         cutter = phrases.SentenceStream(turn.language)
+
+        def sentences(texts: list[str]) -> list[Sentence]:
+            return [Sentence(bare, phrases.language_of(bare, turn.language)) for text in texts if (bare := plain(text))]
+
         try:
-            async with aclosing(self._pieces(turn)) as pieces:
+            async with aclosing(self._tries(turn)) as pieces:
                 async for piece in pieces:
-                    for text in cutter.push(piece):
-                        if plain := _plain(text):
-                            spoken += len(plain)
-                            yield Sentence(plain, phrases.language_of(plain, turn.language))
-                    if spoken > _MAX_REPLY:
-                        _LOG.warning("the model's reply is cut off", characters=spoken)
-                        return
-            for text in cutter.finish():
-                if plain := _plain(text):
-                    spoken += len(plain)
-                    yield Sentence(plain, phrases.language_of(plain, turn.language))
+                    for sentence in sentences(cutter.push(piece)):
+                        spoken += len(sentence.text)
+                        yield sentence
+                        if spoken > _MAX_REPLY:
+                            _LOG.warning("the model's reply is cut off", characters=spoken)
+                            return
+            for sentence in sentences(cutter.finish()):
+                spoken += len(sentence.text)
+                yield sentence
             if not spoken:
                 raise ModelError("the reply is empty")
         except (ModelError, UrlRefused, httpx.HTTPError, httpx.InvalidURL) as error:
-            reason = str(error) or type(error).__name__
-            _LOG.error("the language model failed", reason=reason, protocol=self._endpoint.protocol, spoken=spoken)
-            yield Sentence(phrases.FAILED[turn.language], turn.language, "error")
+            _LOG.error("the language model failed", spoken=spoken, **self._told(error))
+            apology = phrases.BROKEN if spoken else phrases.FAILED
+            yield Sentence(apology[turn.language], turn.language, "error")
 
-    async def _pieces(self, turn: Turn) -> AsyncGenerator[str, None]:
-        """The reply's text as it arrives. Raises ModelError, UrlRefused, httpx.HTTPError."""
-        request = self._request(turn)
-        response = await self._client.send(request, stream=True)
-        try:
-            if response.status_code != 200:
-                raise ModelError(f"HTTP {response.status_code}: {await _excerpt(response)}")
-            if "json" in response.headers.get("content-type", ""):
-                yield _text(_object(await _body(response)))
-                return
-            hidden = _Thoughts()
-            async with aclosing(_events(response)) as events:
-                async for data in events:
-                    if data == "[DONE]":
-                        return
-                    if piece := hidden.remove(_text(_object(data))):
+    def _told(self, error: _Failure) -> dict[str, Any]:
+        """What is logged of a failure."""
+        facts: dict[str, Any] = {"reason": str(error) or type(error).__name__, "protocol": self._endpoint.protocol}
+        if isinstance(error, Refused):
+            facts["status"] = error.status
+            if error.error_code:
+                facts["error_code"] = error.error_code
+        return facts
+
+    # --- tries ------------------------------------------------------------------------------------
+
+    async def _tries(self, turn: Turn) -> AsyncGenerator[str, None]:
+        """The reply's text as it arrives, from the first try that brings any."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        connect_s = self._patience.connect_s
+        for tried in count(1):
+            begun = False
+            try:
+                async with aclosing(self._try(turn, connect_s)) as pieces:
+                    async for piece in pieces:
+                        begun = True
                         yield piece
+                return
+            except (ModelError, httpx.TransportError) as error:
+                pause = _pause(error, tried)
+                late = loop.time() + pause > began + _TRIED_S
+                if begun or late or tried > self._patience.retries or not _passing(error):
+                    raise
+                _LOG.warning(
+                    "the language model is asked again", tried=tried, pause=round(pause, 2), **self._told(error)
+                )
+            await asyncio.sleep(pause)
+            connect_s = min(self._patience.connect_s, max(_SHORTEST_S, began + _TRIED_S - loop.time()))
+
+    async def _try(self, turn: Turn, connect_s: float) -> AsyncGenerator[str, None]:
+        """One request. Raises ModelError, UrlRefused, httpx.HTTPError, httpx.InvalidURL."""
+        asked = ask(self._endpoint, turn, int(self._clock() * 1000))
+        response, sent = await self._send(asked, connect_s)
+        try:
+            if not response.is_success:
+                raise await refusal(response, self._clock(), asked.secrets)
+            reading = Reading(
+                response,
+                asked.secrets,
+                first_by=sent + self._patience.first_token_s,
+                next_s=self._patience.next_token_s,
+                last_by=sent + _LONGEST_S,
+            )
+            async with aclosing(reading.texts()) as texts:
+                async for text in texts:
+                    yield text
         finally:
             await response.aclose()
 
-    def _request(self, turn: Turn) -> httpx.Request:
-        end = self._endpoint
-        depth = 2 * end.chat_rounds
-        history = list(turn.history)[-depth:] if depth else []
-        messages = [{"role": message.role, "content": message.text} for message in history]
-        messages.append({"role": "user", "content": turn.text})
-        headers = {"Accept": "text/event-stream, application/json"}
-        if end.protocol == "metastudio":
-            now = int(self._clock() * 1000)
-            query = signed_query(end.api_key, end.url, now)
-            body: dict[str, Any] = {
-                "messages": messages,
-                "app_id": end.app_id,
-                "user": turn.user_id,
-                "session_id": turn.session_id,
-                "is_stream": end.stream,
-                "extend_param": "",
-            }
-            url = httpx.URL(end.url).copy_merge_params(query)
-            return self._client.build_request("POST", url, json=body, headers=headers)
-        system = end.system_prompt or _BRIEF[turn.language]
-        body = {"messages": [{"role": "system", "content": system}, *messages], "stream": end.stream}
-        if end.model:
-            body["model"] = end.model
-        if end.api_key:
-            headers["Authorization"] = f"Bearer {end.api_key}"
-        base = end.url.rstrip("/")
-        url = httpx.URL(base if base.endswith("/chat/completions") else f"{base}/chat/completions")
-        return self._client.build_request("POST", url, json=body, headers=headers)
+    async def _send(self, asked: Ask, connect_s: float) -> tuple[httpx.Response, float]:
+        """The response's head, and when (loop time) its request was sent."""
+        loop = asyncio.get_running_loop()
+        sent = 0.0
+
+        async def trace(event: str, _: dict[str, Any]) -> None:
+            nonlocal sent
+            if event == "http11.send_request_headers.started":
+                sent = loop.time()
+                limit.reschedule(sent + self._patience.first_token_s)
+
+        request = self._client.build_request("POST", asked.url, json=asked.body, headers=asked.headers)
+        request.extensions["trace"] = trace
+        try:
+            async with asyncio.timeout(connect_s) as limit:
+                return await self._client.send(request, stream=True), sent
+        except TimeoutError:
+            if sent:
+                raise ModelError(f"no answer within {self._patience.first_token_s:g} s") from None
+            raise ModelError(f"not reached within {connect_s:g} s") from None
 
 
-class _Thoughts:
-    """Takes out what a reasoning model writes between <think> and </think> at the head of its reply."""
-
-    def __init__(self) -> None:
-        self._held: str | None = ""  # text whose nature is open; None: the head is over
-
-    def remove(self, piece: str) -> str:
-        if self._held is None:
-            return piece
-        self._held += piece
-        head = self._held.lstrip()
-        if head.startswith("<think>"):
-            _, found, rest = head.partition("</think>")
-            if not found:
-                if len(head) > _MAX_LINE:
-                    raise ModelError("it thinks without end")
-                return ""
-            self._held = None
-            return rest.lstrip()
-        if "<think>".startswith(head):
-            return ""
-        whole, self._held = self._held, None
-        return whole
+def _passing(error: ModelError | httpx.TransportError) -> bool:
+    """Whether the same request may do better a moment later."""
+    if isinstance(error, Refused):
+        return error.retry
+    if isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError):
+        return not _of_tls(error)
+    return False
 
 
-def _plain(text: str) -> str:
-    """A sentence without the markup that models like to write; "" if nothing can be spoken."""
-    plain = _MARKUP.sub("", text).strip()
-    return plain if any(character.isalnum() for character in plain) else ""
+def _of_tls(error: BaseException | None) -> bool:
+    """A certificate that is refused stays refused."""
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
-def _object(data: str) -> dict[str, Any]:
-    try:
-        value = json.loads(data)
-    except ValueError as error:
-        raise ModelError(f"not JSON ({len(data)} characters)") from error
-    if not isinstance(value, dict):
-        raise ModelError(f"not a JSON object: {data[:120]!r}")
-    return value
-
-
-def _text(reply: dict[str, Any]) -> str:
-    """The text of one event (delta or message) or of a whole reply. Raises ModelError on a reported error."""
-    if reply.get("error") or reply.get("error_code"):
-        raise ModelError(f"it reports: {json.dumps(reply, ensure_ascii=False)[:300]}")
-    choices = reply.get("choices")
-    if not isinstance(choices, list):
-        raise ModelError("the reply has no choices")
-    if not choices:
-        return ""  # such as a last event with the usage
-    first = choices[0] if isinstance(choices[0], dict) else {}
-    message = first.get("delta") or first.get("message") or {}
-    content = message.get("content") if isinstance(message, dict) else None
-    return content if isinstance(content, str) else ""
-
-
-async def _events(response: httpx.Response) -> AsyncGenerator[str, None]:
-    """The data of server-sent events. Raises ModelError on an endless line."""
-    buffer = b""
-    async for chunk in response.aiter_bytes():
-        buffer += chunk
-        *lines, buffer = buffer.replace(b"\r\n", b"\n").split(b"\n")
-        for line in lines:
-            if line.startswith(b"data:"):
-                yield line[5:].decode("utf-8", "replace").strip()
-        if len(buffer) > _MAX_LINE:
-            raise ModelError("an event is too long")
-    if buffer.startswith(b"data:"):
-        yield buffer[5:].decode("utf-8", "replace").strip()
-
-
-async def _body(response: httpx.Response) -> str:
-    body = b""
-    async for chunk in response.aiter_bytes():
-        body += chunk
-        if len(body) > _MAX_LINE:
-            raise ModelError("the reply is too long")
-    return body.decode("utf-8", "replace")
-
-
-async def _excerpt(response: httpx.Response) -> str:
-    """The beginning of an error's body, for the log."""
-    async for chunk in response.aiter_bytes():
-        return chunk[:300].decode("utf-8", "replace")
-    return ""
+def _pause(error: Exception, tried: int) -> float:
+    """Seconds before the next try: longer each time, never the same for all, and as long as the model asks for."""
+    wanted = error.retry_after if isinstance(error, Refused) else 0.0
+    return max(wanted, _PAUSE_S * float(2 ** (tried - 1)) * random.uniform(0.5, 1.5))

@@ -24,6 +24,10 @@ FAILED: Final[dict[Language, str]] = {
     "en": "I am sorry, I cannot answer right now. Please try again in a moment.",
     "zh": "抱歉，我现在无法回答，请稍后再试。",
 }
+BROKEN: Final[dict[Language, str]] = {
+    "en": "I am sorry, my answer broke off. Please ask me once more.",
+    "zh": "抱歉，我的回答中断了，请您再问一次。",
+}
 
 
 def ask_back(questions: list[str], language: Language) -> str:

@@ -114,12 +114,14 @@ class Reply(Message):
 
 
 class Refusal(Message):
-    """A request was not carried out. refused: by the session, the text is for the user; failed: by an error."""
+    """A request was not carried out. refused: by the session, the text is for the user and ``code`` for programs; failed:
+    by an error."""
 
     type: Literal["refusal"] = "refusal"
     id: int
     kind: Literal["refused", "not_running", "failed"]
     reason: str
+    code: str = ""
 
 
 class Event(Message):

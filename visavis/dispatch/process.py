@@ -244,7 +244,7 @@ class WorkerProcess:
         if isinstance(answer, Reply):
             future.set_result(answer.reply)
         elif answer.kind == "refused":
-            future.set_exception(SignalRefused(answer.reason))
+            future.set_exception(SignalRefused(answer.reason, answer.code))
         elif answer.kind == "not_running":
             future.set_exception(JobNotRunning(answer.reason))
         else:

@@ -27,7 +27,12 @@ class JobNotRunning(DispatchError):
 
 
 class SignalRefused(DispatchError):
-    """The worker refused the offer or candidate; the message says why."""
+    """The worker refused the offer, candidate or command; the message says why, and for a command of a third-party
+    driver ``code`` (:data:`visavis.session.spec.DriveRefusal`)."""
+
+    def __init__(self, reason: str, code: str = "") -> None:
+        self.code = code
+        super().__init__(reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +81,7 @@ class Dispatcher(Protocol):
         ...
 
     async def command(self, job_id: str, command: SessionCommand) -> None:
-        """Raises JobNotRunning, DispatchError (an error in the worker)."""
+        """Raises JobNotRunning, SignalRefused (a driver's command was not taken), DispatchError (an error in the worker)."""
         ...
 
     async def stop(self, job_id: str, reason: FinishReason = "NORMAL") -> None:

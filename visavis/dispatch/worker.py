@@ -54,7 +54,7 @@ from visavis.session.spec import (
     JobSpec,
     SignalReply,
 )
-from visavis.session.types import HostFactory, SessionHost
+from visavis.session.types import CommandRefused, HostFactory, SessionHost
 from visavis.settings import Settings
 
 ORPHAN_GRACE_S = 2.0
@@ -234,7 +234,8 @@ class Worker:
         except _NotHeld:
             answer = Refusal(id=request.id, kind="not_running", reason="the job is not running")
         except VisavisError as error:
-            answer = Refusal(id=request.id, kind="refused", reason=str(error))
+            code = error.code if isinstance(error, CommandRefused) else ""
+            answer = Refusal(id=request.id, kind="refused", reason=str(error), code=code)
         except Exception as error:
             logger.exception("a request failed", request=request.type)
             answer = Refusal(id=request.id, kind="failed", reason=f"internal error ({type(error).__name__})")

@@ -57,7 +57,9 @@ class Announcer:
         self._send(rtvi.message("bot-started-speaking" if speaking else "bot-stopped-speaking"))
 
     def sentence(self, utterance: Utterance, pts: float) -> None:
-        """A sentence begins to sound."""
+        """A sentence begins to sound. Sound that a third party sent may come without its words."""
+        if not utterance.text:
+            return
         self._send(rtvi.message("bot-output", {"text": utterance.text, "spoken": True, "aggregated_by": "sentence"}))
         if self._spec.subtitles:
             self._subtitle(utterance.text, "CN" if utterance.language == "zh" else "EN", utterance.chat_id, pts)

@@ -24,10 +24,14 @@ from pipecat.workers.runner import WorkerRunner
 
 from visavis.dialogue.types import Dialogue
 from visavis.errors import VisavisError
+from visavis.session.driven import DrivenAnswerer
+from visavis.session.driver import Driver
 from visavis.session.processors import Answerer, AskFrame, ConversationListener, SayFrame, Script, StageSink
 from visavis.session.script import Utterance
 from visavis.session.services import EmbeddedActivity, EmbeddedRecogniser, STTService, TTSService
+from visavis.session.spec import DriveCommand
 from visavis.session.stage import Stage
+from visavis.session.types import CommandRefused
 from visavis.speech.types import Language, VoiceActivity
 
 MICROPHONE_RATE = 16_000
@@ -67,16 +71,16 @@ class Conversation:
         default_language: Language,
         user_id: str,
         session_id: str,
+        driver: Driver | None = None,
     ) -> None:
+        """``driver``: who says what is said, instead of the dialogue."""
         self._recognition, self._listener = parts.recognition, listener
         self._script = Script()
-        self._answerer = Answerer(
-            parts.dialogue,
-            self._script,
-            listener,
-            default_language=default_language,
-            user_id=user_id,
-            session_id=session_id,
+        who = {"user_id": user_id, "session_id": session_id}
+        self._answerer = (
+            Answerer(parts.dialogue, self._script, listener, default_language=default_language, **who)
+            if driver is None
+            else DrivenAnswerer(driver, self._script, listener, default_language=default_language, **who)
         )
         self._sink = StageSink(stage, self._script)
         detector = VADProcessor(
@@ -147,12 +151,18 @@ class Conversation:
         """Silence the digital human: voice, lips and everything still on its way."""
         await self._worker.queue_frame(InterruptionFrame())
 
+    async def drive(self, command: DriveCommand) -> None:
+        """Act on what the third party wants that drives this conversation. Raises CommandRefused."""
+        if not isinstance(self._answerer, DrivenAnswerer):
+            raise CommandRefused("not_driven", "this job's robot answers by itself")
+        await self._answerer.drive(command)
+
     async def speaking_changed(self, speaking: bool) -> None:
         await self._sink.speaking_changed(speaking)
 
     def utterance_started(self, utterance: Utterance) -> None:
         """The first sample of an utterance goes out."""
-        self._script.sounding(utterance)
+        self._answerer.sounding(utterance)
 
     def utterance_ended(self) -> None:
         """Sound of an utterance is over; perhaps the turn is, too."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from dataclasses import astuple, dataclass
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -15,11 +16,12 @@ from visavis.avatar.layout import HumanLayer
 from visavis.avatar.neural.factory import create_engine, face_square
 from visavis.avatar.neural.renderer import NeuralRenderer
 from visavis.avatar.neural.types import LipEngine
-from visavis.avatar.pack import find, search_folders
+from visavis.avatar.pack import Pack, find, search_folders
 from visavis.avatar.scene import placed
 from visavis.avatar.types import Renderer
+from visavis.dialogue.endpoint import Endpoint
 from visavis.dialogue.factory import DialogueFactory
-from visavis.dialogue.model import Endpoint
+from visavis.dialogue.model import Patience
 from visavis.media.h264 import H264Encoder
 from visavis.media.opus import OpusEncoder
 from visavis.motion.director import Director
@@ -31,6 +33,7 @@ from visavis.rtc.ports import IceConfig
 from visavis.rtc.room import Room, RoomEvents
 from visavis.session.ahead import Ahead
 from visavis.session.conversation import Parts
+from visavis.session.driven import NoDialogue
 from visavis.session.easel import Easel
 from visavis.session.picture import layout
 from visavis.session.replay import LoopShelf, Repeated, Replay
@@ -66,7 +69,10 @@ class Engines:
         if settings.lip_engine:
             lips = await asyncio.to_thread(create_engine, settings.lip_engine, settings.lip_engine_folder)
         policy = UrlPolicy(settings.url_allow)
-        dialogues = DialogueFactory(settings.answer_threshold, settings.clarify_threshold, policy)
+        patience = Patience(
+            settings.llm_connect_s, settings.llm_first_token_s, settings.llm_next_token_s, settings.llm_retries
+        )
+        dialogues = DialogueFactory(settings.answer_threshold, settings.clarify_threshold, policy, patience=patience)
         speech, _, _ = await asyncio.gather(
             asyncio.to_thread(create_speech, settings),
             dialogues.warm(),
@@ -109,7 +115,8 @@ class Engines:
         return Easel(renderer, encoder, outlet, video.fps, replay)
 
     def _renderer(self, spec: JobSpec) -> Renderer:
-        pack = find(spec.avatar_id, search_folders(self.settings.data))
+        uploaded = spec.avatar_file
+        pack = Pack.open(Path(uploaded)) if uploaded else find(spec.avatar_id, search_folders(self.settings.data))
         picture = layout(spec)
         renderer = open_renderer(pack, picture)
         if self.lips is None:
@@ -149,6 +156,8 @@ class Engines:
             if settings.tts_service
             else EmbeddedSynthesiser(self.speech.synthesiser, spec.voices, spec.default_language)
         )
+        if spec.robot.driven:
+            return Parts(self.speech.activity.activity(), recognition, NoDialogue(), synthesis)
         llm = spec.robot.llm
         endpoint = Endpoint(**llm.model_dump()) if llm else None
         dialogue = await self.dialogues.create(

@@ -8,10 +8,11 @@ import uuid
 from collections import deque
 from collections.abc import Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 import soxr
 from pipecat.frames.frames import (
     AggregatedTextFrame,
@@ -60,6 +61,17 @@ class SayFrame(DataFrame):
     text: str = ""
 
 
+@dataclass
+class SoundFrame(DataFrame):
+    """Sound of an utterance that nobody synthesises: mono int16 at the stage's rate. ``last``: it is over.
+    ``played`` is set once the stage has it."""
+
+    utterance: Utterance | None = None
+    pcm: npt.NDArray[np.int16] = field(default_factory=lambda: np.zeros(0, np.int16))
+    last: bool = False
+    played: asyncio.Event = field(default_factory=asyncio.Event)
+
+
 class ConversationListener(Protocol):
     """Who is told how the conversation goes. Called on the event loop; must not block."""
 
@@ -87,6 +99,8 @@ class Script:
         self.pending: deque[Utterance] = deque(maxlen=256)
         self.turn: TurnRecord | None = None
         self.history: deque[Message] = deque(maxlen=2 * HISTORY_TURNS)
+        self.moved = asyncio.Event()
+        """Set whenever fewer utterances wait; cleared by who waits for it."""
 
     def sounding(self, utterance: Utterance) -> None:
         """Note when the first sound of the present turn's answer goes out."""
@@ -159,9 +173,18 @@ class Answerer(FrameProcessor):
                 await self._say(frame.text)
                 return
             case _:
-                pass
+                if await self.takes(frame):
+                    return
         if not isinstance(frame, TranscriptionFrame):
             await self.push_frame(frame, direction)
+
+    async def takes(self, frame: Frame) -> bool:
+        """For those who answer in another way: whether ``frame`` was for them, and ends here."""
+        return False
+
+    def sounding(self, utterance: Utterance) -> None:
+        """The first sample of an utterance goes out."""
+        self._script.sounding(utterance)
 
     async def cleanup(self) -> None:
         await self._stop_answering()
@@ -212,7 +235,10 @@ class Answerer(FrameProcessor):
         """Report the turn if everything of it has been said."""
         record = self._script.settle()
         if record is not None:
-            self._listener.turn_done(record)
+            self._done(record)
+
+    def _done(self, record: TurnRecord) -> None:
+        self._listener.turn_done(record)
 
     async def _utter(self, utterance: Utterance) -> None:
         if not utterance.text.strip():  # synthesis drops it, and the turn would wait for it
@@ -236,7 +262,7 @@ class Answerer(FrameProcessor):
         record = self._script.commit()
         if record is not None:
             record.interrupted = True
-            self._listener.turn_done(record)
+            self._done(record)
 
 
 def _whole(text: str) -> str:
@@ -259,6 +285,9 @@ class StageSink(FrameProcessor):
         match frame:
             case TTSAudioRawFrame():
                 await self._play(frame)
+                return
+            case SoundFrame():
+                await self._play_sound(frame)
                 return
             case TTSStoppedFrame():
                 await self._finish(frame.context_id)
@@ -286,6 +315,7 @@ class StageSink(FrameProcessor):
         while (utterance := pending.popleft()) is not wanted:
             self._stage.finish(utterance)  # synthesis passed it over: it will never sound
         self._utterances[frame.context_id or ""] = wanted
+        self._script.moved.set()
 
     async def _play(self, frame: TTSAudioRawFrame) -> None:
         utterance = self._utterances.get(frame.context_id or "")
@@ -299,6 +329,13 @@ class StageSink(FrameProcessor):
         pcm = self._resampler.resample_chunk(np.frombuffer(frame.audio, np.int16))
         phonemes = frame.phonemes if isinstance(frame, TimedAudioFrame) else None
         await self._stage.push(utterance, pcm, phonemes)
+
+    async def _play_sound(self, frame: SoundFrame) -> None:
+        if frame.utterance is not None:
+            await self._stage.push(frame.utterance, frame.pcm, None)
+            if frame.last:
+                self._stage.finish(frame.utterance)
+        frame.played.set()
 
     async def _finish(self, context_id: str | None) -> None:
         utterance = self._utterances.pop(context_id or "", None)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +22,7 @@ from pipecat.utils.time import time_now_iso8601
 from visavis import log
 from visavis.errors import VisavisError
 from visavis.session.spec import VoiceSpec
+from visavis.speech import lexicon
 from visavis.speech.types import (
     Language,
     PhonemeTiming,
@@ -150,7 +153,8 @@ class EmbeddedSynthesiser(TTSService):
     async def run_tts(self, text: str, context_id: str) -> AsyncGenerator[Frame | None, None]:
         language = language_of(text, self._default_language)
         voice = self.voice_for(language)
-        settings = VoiceSettings(voice.speed, voice.pitch, voice.volume)
+        text, readings = await _read(text, voice)
+        settings = VoiceSettings(voice.speed, voice.pitch, voice.volume, readings)
         pending: list[PhonemeTiming] = []
         rate = self._synthesiser.sample_rate
         silent = True
@@ -175,6 +179,19 @@ class EmbeddedSynthesiser(TTSService):
         if silent:
             # Sound of no length: without any frame of sound Pipecat would keep the sentence open for 30 s.
             yield TimedAudioFrame(audio=b"", sample_rate=rate, num_channels=1, context_id=context_id)
+
+
+async def _read(text: str, voice: VoiceSpec) -> tuple[str, tuple[lexicon.Reading, ...]]:
+    """The text as it goes to synthesis, and how its words are read."""
+    if not voice.lexicon:
+        return text, ()
+    try:
+        words = await asyncio.to_thread(lexicon.load, Path(voice.lexicon))
+    except VisavisError as error:
+        _log.warning("words_unreadable", voice=voice.voice_id, reason=str(error))
+        return text, ()
+    text = lexicon.composed(text)
+    return text, words.find(text)
 
 
 def load_service(name: str, options: dict[str, Any], base: type) -> Any:

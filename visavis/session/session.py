@@ -8,13 +8,15 @@ import time
 from visavis import log
 from visavis.errors import VisavisError
 from visavis.rtc.room import Room, RoomEvents
-from visavis.session import rtvi
 from visavis.session.announcer import Announcer
 from visavis.session.chat import ChatEvent, ChatMachine, QuietWatch, Timer
 from visavis.session.conversation import Conversation
+from visavis.session.driver import Driver
 from visavis.session.engines import Engines
 from visavis.session.errands import Errands
 from visavis.session.face import Face
+from visavis.session.recording import Recording, record
+from visavis.session.requests import Requests
 from visavis.session.script import TurnRecord, Utterance
 from visavis.session.spec import (
     ChatState,
@@ -26,11 +28,10 @@ from visavis.session.spec import (
     TurnEvent,
 )
 from visavis.session.types import Emit
+from visavis.speech.types import Language
 
 GOODBYE_S = 0.15
 """Time for the last messages to leave before the connections close."""
-
-_LANGUAGES = {"CN": "zh", "EN": "en", "AUTO": None}
 
 
 class Session:
@@ -47,6 +48,7 @@ class Session:
         self._finishing = asyncio.Event()
         self._errands = Errands()
         self._room: Room | None = None
+        self._recording: Recording | None = None
         self._frames_at = (time.monotonic(), 0)
         self.task: asyncio.Task[None] | None = None
         self.done = asyncio.Event()
@@ -65,13 +67,15 @@ class Session:
                 disconnected=self._lost,
                 resumed=self._back_again,
                 left=self._unlinked,
-                message=self._message,
+                message=lambda text: self._requests.take(text),
                 viewers=lambda _: self._stage.stir(),
             ),
         )
         self._tell = Announcer(spec, self._room.send)
+        self._requests = Requests(self, self._tell, self._errands.run)
         easel = await asyncio.to_thread(self._engines.easel, spec, self._room.broadcaster)
         self._stage = self._engines.stage(spec, director, easel, self._room.broadcaster, self)
+        self._recording = record(spec, self._engines.settings.recordings, self._stage)
         self._face = Face(director, self._stage, gestures=spec.semantic_actions)
         self._room.broadcaster.on_keyframe_needed = self._stage.keyframe
         self._room.broadcaster.on_motion_viewer = self._stage.stir
@@ -83,6 +87,7 @@ class Session:
             default_language=spec.default_language,
             user_id=next((user.user_id for user in spec.users if user.user_type == "END_USER"), ""),
             session_id=spec.job_id,
+            driver=Driver(spec.job_id, self._emit) if spec.robot.driven else None,
         )
         self._quiet = QuietWatch(
             loop,
@@ -131,6 +136,8 @@ class Session:
             self._lonely.disarm()
             await self._close_room()
             self._errands.cancel()
+            if self._recording is not None:
+                await self._recording.close()
         if failure is not None and not started.done():
             started.set_exception(VisavisError(f"the session could not start: {type(failure).__name__}"))
             self.done.set()
@@ -223,38 +230,9 @@ class Session:
 
     async def _pump_microphone(self) -> None:
         async for pcm in self.room.microphone:
+            if self._recording is not None:
+                self._recording.heard(pcm)
             await self._conversation.hear(pcm.tobytes())
-
-    def _message(self, text: str) -> None:
-        """A message of the END_USER's data channel."""
-        try:
-            message = rtvi.parse(text)
-        except rtvi.BadClientMessage as error:
-            self._tell.error(f"bad message: {error}")
-            return
-        if message is None:
-            return
-        match message.kind:
-            case "client-ready":
-                self._tell.ready(message.id)
-                self._tell.chat_state(self._chat.state)
-            case "send-text":
-                self._errands.run(self.ask(str(message.data.get("content", ""))))
-            case "say":
-                self._errands.run(self.say(str(message.data.get("text", ""))))
-            case "interrupt":
-                self._errands.run(self._conversation.interrupt())
-            case "wake":
-                self.wake()
-            case "sleep":
-                self.sleep()
-            case "stop" | "disconnect-bot":
-                self.finish("NORMAL")
-            case "language" if (language := str(message.data.get("language"))) in _LANGUAGES:
-                self._conversation.set_language(_LANGUAGES[language])  # type: ignore[arg-type]
-                self._tell.language(language)
-            case _:
-                self._tell.error(f"unknown message {message.kind!r}")
 
     # --- commands -------------------------------------------------------------------------------------------------
 
@@ -262,7 +240,7 @@ class Session:
         """Act on a command of the control plane."""
         match command.kind:
             case "interrupt":
-                await self._conversation.interrupt()
+                await self.interrupt()
             case "wake":
                 self.wake()
             case "sleep":
@@ -271,6 +249,8 @@ class Session:
                 await self.say(command.text)
             case "ask":
                 await self.ask(command.text)
+            case "drive" if command.drive is not None:
+                await self._conversation.drive(command.drive)
 
     async def ask(self, text: str) -> None:
         """Answer a typed question."""
@@ -284,6 +264,14 @@ class Session:
             self._active()
             await self._conversation.say(text.strip())
 
+    async def interrupt(self) -> None:
+        """Silence the digital human."""
+        await self._conversation.interrupt()
+
+    def expect(self, language: Language | None) -> None:
+        """Expect to hear this language from now on (None: detect it)."""
+        self._conversation.set_language(language)
+
     def wake(self) -> None:
         """Wake up, or stay awake."""
         if self._fire(ChatEvent.WAKE):
@@ -296,6 +284,11 @@ class Session:
             self._errands.run(self._conversation.interrupt())
 
     # --- the chat state -------------------------------------------------------------------------------------------
+
+    @property
+    def chat_state(self) -> ChatState:
+        """The published chat state."""
+        return self._chat.state
 
     def _fire(self, event: ChatEvent) -> bool:
         """Apply an event that may come at any time; False if the table has no place for it just now."""

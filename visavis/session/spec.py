@@ -7,6 +7,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from visavis.contract.drive import Notice
+from visavis.contract.robots import THIRD_PARTY_DRIVEN
+
 
 class ChatState(IntEnum):
     """The published ``chat_state``."""
@@ -30,13 +33,15 @@ class RtcUser(_Model):
 
 
 class VoiceSpec(_Model):
-    """One entry of the room's voice list. ``language`` None: any language the voice speaks."""
+    """One entry of the room's voice list. ``language`` None: any language the voice speaks. ``lexicon``: path of a file that the
+    worker can read, with the words that it reads in another way (``visavis.speech.lexicon``); empty: none."""
 
     voice_id: str = "default"
     language: Literal["en", "zh"] | None = None
     speed: int = 100
     pitch: int = 100
     volume: int = 140
+    lexicon: str = ""
 
 
 class VideoSpec(_Model):
@@ -120,6 +125,8 @@ class LlmSpec(_Model):
     stream: bool = True
     chat_rounds: int = 5
     system_prompt: str = ""
+    extend_param: str = Field(default="", repr=False, description="of the job's start; the callback carries it")
+    user: str = Field(default="", description="whom the callback names; empty: the END_USER")
 
 
 class RobotSpec(_Model):
@@ -133,6 +140,11 @@ class RobotSpec(_Model):
     llm: LlmSpec | None = None
     knowledge: list[str] = Field(default_factory=list)
     welcome: str = ""
+
+    @property
+    def driven(self) -> bool:
+        """Nobody here answers: a third party says what is said."""
+        return self.app_type == THIRD_PARTY_DRIVEN
 
 
 class IceServer(_Model):
@@ -153,6 +165,9 @@ class JobSpec(_Model):
     rtc_room_id: str
     users: list[RtcUser]
     avatar_id: str = "default"
+    avatar_file: str = Field(
+        default="", description="path of an uploaded pack; empty: the installation's pack of that id"
+    )
     voices: list[VoiceSpec] = Field(default_factory=lambda: [VoiceSpec()])
     video: VideoSpec = VideoSpec()
     background: BackgroundSpec = BackgroundSpec()
@@ -170,6 +185,9 @@ class JobSpec(_Model):
     exit_mute_threshold_s: float = Field(default=0.0, description="quiet seconds before the job ends; 0: never")
     exit_warning_s: float = Field(default=10.0, description="the client is warned this long before the end")
     ice_servers: list[IceServer] = Field(default_factory=list)
+    record_audio: bool = Field(
+        default=False, description="record both sides' sound into the settings' recordings folder"
+    )
 
 
 # --- requests to a running job -------------------------------------------------------------------
@@ -220,11 +238,34 @@ class SignalReply(_Model):
     sdp: str | None = None
 
 
-class SessionCommand(_Model):
-    """interrupt: stop speaking; wake / sleep; say: speak ``text``; ask: answer ``text`` as if it had been asked aloud."""
+class DriveCommand(_Model):
+    """What the third party that drives a job (app_type 5) wants, and that it comes (open) or goes (close).
 
-    kind: Literal["interrupt", "wake", "sleep", "say", "ask"]
+    ``seq``: 1.. within a stream, 0: all there is. ``audio``: base64 of mono 16-bit little-endian PCM at ``sample_rate``;
+    ``text`` with it is what is said, for subtitles.
+    """
+
+    kind: Literal["open", "close", "text", "audio", "interrupt"]
+    chat_id: str = ""
+    seq: int = 0
+    is_last: bool = True
     text: str = ""
+    audio: str = Field(default="", repr=False)
+    sample_rate: int = 0
+
+
+DriveRefusal = Literal["not_driven", "unknown_chat", "old_chat", "seq", "rate", "full", "stalled", "cut"]
+"""Why a :class:`DriveCommand` was not taken. stalled: more of a stream of which a frame was refused as full;
+cut: more of a stream that was interrupted, which nobody is to be told."""
+
+
+class SessionCommand(_Model):
+    """interrupt: stop speaking; wake / sleep; say: speak ``text``; ask: answer ``text`` as if it had been asked aloud;
+    drive: see ``drive``."""
+
+    kind: Literal["interrupt", "wake", "sleep", "say", "ask", "drive"]
+    text: str = ""
+    drive: DriveCommand | None = None
 
 
 # --- what a running job tells ---------------------------------------------------------------------
@@ -273,6 +314,22 @@ class TurnEvent(_Model):
     stages: dict[str, float] = Field(default_factory=dict)
 
 
+class ChatBegins(_Model):
+    """START_CHAT of this id is to be told; the rest of that frame is the connection's."""
+
+    command: Literal["START_CHAT"] = "START_CHAT"
+    job_id: str
+    chat_id: str
+
+
+class DriveEvent(_Model):
+    """Something that the third party who drives the job is told; of no use while it is not there."""
+
+    kind: Literal["drive"] = "drive"
+    job_id: str
+    told: Annotated[ChatBegins | Notice, Field(discriminator="command")]
+
+
 class FinishedEvent(_Model):
     """The job is over and nothing of it lives on in its worker."""
 
@@ -284,7 +341,8 @@ class FinishedEvent(_Model):
 
 
 JobEvent = Annotated[
-    HeldEvent | HeartbeatEvent | ChatStateEvent | TurnEvent | FinishedEvent, Field(discriminator="kind")
+    HeldEvent | HeartbeatEvent | ChatStateEvent | TurnEvent | DriveEvent | FinishedEvent,
+    Field(discriminator="kind"),
 ]
 
 Stats = dict[str, Any]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -89,11 +89,17 @@ class Stage:
         self.position = 0
         """The stage clock: samples since the stage opened."""
         self.stats = easel.stats
+        self.on_sound: Callable[[npt.NDArray[np.int16], int], None] | None = None
+        """Called with each 20 ms that are not silent and their position; the array is used again afterwards."""
 
     @property
     def now(self) -> float:
         """The stage clock in seconds."""
         return self.position / STAGE_RATE
+
+    def clock(self) -> int:
+        """The stage clock at this very moment, between ticks and in pauses too."""
+        return round((asyncio.get_running_loop().time() - self._origin) * STAGE_RATE)
 
     @property
     def speaking(self) -> bool:
@@ -223,6 +229,8 @@ class Stage:
         if self.position % self._frame_samples == 0:
             self._draw()
         block = self._next_block()
+        if self.on_sound is not None and block is not self._silence:
+            self.on_sound(block, self.position)
         if self._outlet.viewers:
             self._outlet.push_audio(self._audio.encode(block, self.position))
         self.position += TICK

@@ -10,12 +10,20 @@ from collections.abc import Callable
 from typing import Protocol
 
 from visavis.errors import VisavisError
-from visavis.session.spec import FinishReason, JobEvent, JobSpec, SessionCommand, Signal, SignalReply
+from visavis.session.spec import DriveRefusal, FinishReason, JobEvent, JobSpec, SessionCommand, Signal, SignalReply
 from visavis.settings import Settings
 
 
 class SignalRefusedBySession(VisavisError):
     """The session refused an offer, candidate or leave; the message says why and reaches the client."""
+
+
+class CommandRefused(SignalRefusedBySession):
+    """The session does not take a command of a third-party driver; ``code`` says why to programs, the message to people."""
+
+    def __init__(self, code: DriveRefusal, message: str) -> None:
+        self.code = code
+        super().__init__(message)
 
 
 Emit = Callable[[JobEvent], None]
@@ -51,7 +59,7 @@ class SessionHost(Protocol):
         ...
 
     async def command(self, job_id: str, command: SessionCommand) -> None:
-        """Act on a command. Calls for one job begin in the order in which they were sent."""
+        """Act on a command. Calls for one job begin in the order in which they were sent. Raises CommandRefused."""
         ...
 
     async def stop(self, job_id: str, reason: FinishReason) -> None:

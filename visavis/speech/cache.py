@@ -15,7 +15,7 @@ import json
 import os
 import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -145,7 +145,10 @@ class _Store:
         self._evict()
 
     def _path(self, phrase: Phrase) -> Path:
-        key = json.dumps([_FORMAT, self._version, astuple(phrase)], ensure_ascii=False)
+        settings = phrase.settings
+        how = [settings.speed, settings.pitch, settings.volume]
+        spoken = [phrase.text, phrase.voice, phrase.language, how, *([settings.readings] if settings.readings else [])]
+        key = json.dumps([_FORMAT, self._version, spoken], ensure_ascii=False)
         return self._folder / f"{hashlib.sha256(key.encode()).hexdigest()}{_SUFFIX}"
 
     def holds(self, phrase: Phrase) -> bool:

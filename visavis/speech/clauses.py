@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from visavis.speech.lexicon import SLOT, is_slot
 from visavis.speech.normalise import has_han, has_speech
 
 _CLOSING = r"[”’\"')）」』】]*"
 _CUT = re.compile(
     rf"[，、；：—…。！？]+{_CLOSING}\s*"
     rf"|[,;:]{_CLOSING}(?![0-9A-Za-z])\s*"  # not in 1,250 or 7:30
-    rf"|[!?]+{_CLOSING}\s+|(?<=[a-z]{{3}})\.{_CLOSING}\s+"  # nor after Dr. or No.
+    rf"|[!?]+{_CLOSING}\s+|(?:(?<=[a-z]{{3}})|(?<={SLOT}))\.{_CLOSING}\s+"  # nor after Dr. or No.
 )
 _PAUSES = {"、": 0.10, "，": 0.16, ",": 0.16}
 _LONG_PAUSE = 0.22
@@ -22,6 +23,8 @@ _SHORTEST = 5
 _SHORTEST_FIRST = 2
 """The same for the first clause, for which a person waits. It is spoken as if it were a sentence: before a comma Kokoro
 draws out so short a clause until a syllable too many is heard."""
+_SLOT_WEIGHT = 3
+"""Of a word whose phonemes are given: a guess."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +69,9 @@ def _weight(text: str) -> int:
     """About how many syllables: Chinese characters, and a third of the Latin letters."""
     letters = sum(character.isalnum() for character in text)
     han = sum(has_han(character) for character in text)
-    return han + (letters - han) // 3
+    return han + (letters - han) // 3 + _SLOT_WEIGHT * sum(map(is_slot, text))
 
 
 def _pause(clause: str) -> float:
-    marks = [character for character in clause if not character.isalnum() and not character.isspace()]
+    marks = [one for one in clause if not (one.isalnum() or one.isspace() or is_slot(one))]
     return _PAUSES.get(marks[-1], _LONG_PAUSE) if marks else END_PAUSE

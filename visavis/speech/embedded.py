@@ -14,7 +14,7 @@ import numpy as np
 from visavis.speech import models, normalise
 from visavis.speech.clauses import END_PAUSE, Clause, split
 from visavis.speech.engines import SAMPLE_RATE, Hibari, Kokoro, Stop, Stopped
-from visavis.speech.g2p import Phonemiser
+from visavis.speech.g2p import Phonemiser, in_mandarin
 from visavis.speech.level import to_pcm, volume_db
 from visavis.speech.normalise import has_han
 from visavis.speech.priority import SYNTHESIS, yield_to_pictures
@@ -79,8 +79,8 @@ class EmbeddedSynthesiser:
         if has_han(text) and voice in ("", DEFAULT):
             language = "zh"
         speaker = resolve(voice, language)
-        spoken = normalise.normalise(text, language)
-        if speaker.style == "" and has_han(spoken):
+        spoken = normalise.normalise(text, language, settings.readings)
+        if speaker.style == "" and (has_han(spoken) or any(map(in_mandarin, settings.readings))):
             # hibari knows no Mandarin sounds; the same person's Kokoro voice does, with an accent.
             speaker = resolve("en-heart-rich", language)
         jobs = self._jobs(spoken, speaker, settings)
@@ -116,7 +116,7 @@ class EmbeddedSynthesiser:
         """Blocking. A chunk with no sound if nothing in the clause can be spoken."""
         speed, pitch = settings.speed / 100, pitch_factor(settings.pitch)
         longest = MAX_TOKENS - 1 if speaker.style else _HIBARI_TOKENS
-        pieces = _pieces(self._phonemes(clause.text), longest)
+        pieces = _pieces(self._phonemes(clause.text, settings.readings), longest)
         sounds: list[Sound] = []
         timings: list[PhonemeTiming] = []
         at = 0.0

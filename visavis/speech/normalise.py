@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from visavis.speech import say_as
+from visavis.speech.lexicon import MOST_SLOTS, SLOT, Reading, is_slot, slot
 from visavis.speech.types import Language
 
 if TYPE_CHECKING:
@@ -35,6 +37,8 @@ _UNITS = {
     "km/h": "公里每小时", "km": "公里", "m": "米", "cm": "厘米", "mm": "毫米",
 }  # fmt: skip
 _UNIT = re.compile(rf"(?<=\d)\s*({'|'.join(_UNITS)})(?![A-Za-z0-9])", re.IGNORECASE)
+_SLOT = re.compile(SLOT)
+_SLOT_OR_NOT = re.compile(f"({SLOT})")
 _MANDARIN_DIGITS = str.maketrans("0123456789.", "零一二三四五六七八九点")
 
 
@@ -44,19 +48,39 @@ def has_han(text: str) -> bool:
 
 
 def has_speech(text: str) -> bool:
-    """Whether there is anything to say: a letter or a digit."""
-    return any(character.isalnum() for character in text)
+    """Whether there is anything to say: a letter, a digit or a slot for phonemes."""
+    return any(character.isalnum() or is_slot(character) for character in text)
 
 
-def normalise(text: str, language: Language) -> str:
+def normalise(text: str, language: Language, readings: Sequence[Reading] = ()) -> str:
     """``text`` ready for grapheme-to-phoneme conversion; "" if there is nothing to say.
 
-    ``language`` is how numbers are read; English text with Chinese characters counts as Mandarin.
+    Args:
+        language: how numbers are read; English text with Chinese characters counts as Mandarin.
+        readings: of places of ``text``. Those that are words are written out; for those that are phonemes there are slots
+            (``visavis.speech.lexicon.slot``), each with the number of its reading.
     """
-    text = _plain(text)
+    mandarin = language == "zh" or has_han(text)
+    text = _plain(_with_readings(text, "zh" if mandarin else "en", readings))
     if not has_speech(text):
         return ""
-    return _mandarin(text) if language == "zh" or has_han(text) else text
+    return _mandarin(text) if mandarin or has_han(text) else text
+
+
+def _with_readings(text: str, language: Language, readings: Sequence[Reading]) -> str:
+    if not readings:
+        return _SLOT.sub(" ", text)
+    pieces, at = [], 0
+    for number, one in enumerate(readings[:MOST_SLOTS]):
+        pieces.append(_SLOT.sub(" ", text[at : one.start]))  # a text's own private characters are no slots
+        at = one.end
+        if one.kind == "alias":
+            pieces.append(_SLOT.sub(" ", one.value))
+        elif one.kind == "say-as" and one.value in say_as.TEXTUAL:
+            pieces.append(say_as.as_text(one.word, one.value, language))
+        else:
+            pieces.append(slot(number))
+    return "".join([*pieces, _SLOT.sub(" ", text[at:])])
 
 
 def script_runs(text: str) -> Iterator[tuple[Language, str]]:
@@ -79,7 +103,9 @@ def _plain(text: str) -> str:
         text = _DIMENSIONS.sub(" x ", text)
     text = _MARKUP.sub(" ", _EMPHASIS.sub("", text))
     kept = (
-        c for c in text if unicodedata.category(c) not in {"So", "Sk", "Cc", "Cf", "Co", "Cs", "Cn"} or c in "\n\t°℃℉"
+        c
+        for c in text
+        if unicodedata.category(c) not in {"So", "Sk", "Cc", "Cf", "Co", "Cs", "Cn"} or c in "\n\t°℃℉" or is_slot(c)
     )
     return _SPACES.sub(" ", "".join(" " if c in "\n\t" else c for c in kept)).strip()
 
@@ -89,7 +115,10 @@ def _mandarin(text: str) -> str:
     text = _UNIT.sub(lambda match: _UNITS[match.group(1).lower()], text)
     pieces = []
     for language, run in script_runs(text):
-        pieces.append(run if language == "en" else _mandarin_numbers(run))
+        if language == "en":
+            pieces.append(run)
+        else:
+            pieces += (part if is_slot(part) else _mandarin_numbers(part) for part in _SLOT_OR_NOT.split(run) if part)
     return "".join(pieces)
 
 

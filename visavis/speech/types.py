@@ -12,6 +12,8 @@ from typing import Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from visavis.speech.lexicon import Reading
+
 Pcm = npt.NDArray[np.int16]
 Language = Literal["en", "zh"]
 
@@ -50,11 +52,16 @@ class PhonemeTiming:
 
 @dataclass(frozen=True, slots=True)
 class VoiceSettings:
-    """Published meaning: speed 50..200 (100 normal), pitch 50..200 (100), volume 90..240 (140)."""
+    """How one sentence is spoken. Published meaning: speed 50..200 (100 normal), pitch 50..200 (100), volume 90..240 (140).
+
+    ``readings``: how places of this one sentence are read (``visavis.speech.lexicon``), in its order, without overlaps. An
+    engine that cannot do it speaks the sentence as it stands.
+    """
 
     speed: int = 100
     pitch: int = 100
     volume: int = 140
+    readings: tuple[Reading, ...] = ()
 
 
 NORMAL = VoiceSettings()

@@ -28,6 +28,7 @@ class Callers:
 
     def __init__(self, file: Path | None) -> None:
         self._file = file
+        self._path = str(file)  # asked for with every request, and a Path becomes a text each time
         self._stamp: Stamp | None = None
         self._found: OrderedDict[str, Any] = OrderedDict()
 
@@ -36,7 +37,7 @@ class Callers:
         if self._file is None:
             return None
         try:
-            now = os.stat(self._file)
+            now = os.stat(self._path)
             stamp = (now.st_ino, now.st_mtime_ns, now.st_size)
         except FileNotFoundError:
             stamp = (0, 0, 0)
@@ -45,9 +46,15 @@ class Callers:
             self._stamp = stamp
         return stamp
 
-    def known(self, key: str) -> Any:
-        """What is remembered of ``key``; None: ask the database."""
-        self.stamp()
+    def known(self, key: str, *, look: bool = True) -> Any:
+        """What is remembered of ``key``; None: ask the database.
+
+        Args:
+            look: False: without a look at the stamp. For what never changes while it is there, in the course of a request
+                that began with a look.
+        """
+        if look:
+            self.stamp()
         return self._found.get(key)
 
     def remember(self, key: str, value: Any, stamp: Stamp | None) -> None:

@@ -19,6 +19,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from visavis.errors import VisavisError
 from visavis.settings import Settings
+from visavis.store import quick
 from visavis.store.callers import Callers
 from visavis.store.vault import Vault
 
@@ -40,6 +41,7 @@ class Database:
         self._write_lock = asyncio.Lock()
         self.vault = vault
         self.callers = Callers(_stamp_file(engine))
+        self.quick = quick.reader(engine, _file(engine))
 
     @classmethod
     async def open(cls, settings: Settings, revision: str = "head") -> Database:
@@ -77,6 +79,8 @@ class Database:
 
     async def close(self) -> None:
         """Close all connections."""
+        if self.quick is not None:
+            await self.quick.close()
         await self._engine.dispose()
 
     @asynccontextmanager
@@ -125,11 +129,16 @@ def _postgresql_begin(connection: Connection) -> None:
         )
 
 
-def _stamp_file(engine: AsyncEngine) -> Path | None:
+def _file(engine: AsyncEngine) -> Path | None:
     name = engine.url.database
     if engine.dialect.name != "sqlite" or not name or name == ":memory:" or name.startswith("file:"):
         return None
-    return Path(f"{name}.callers")
+    return Path(name)
+
+
+def _stamp_file(engine: AsyncEngine) -> Path | None:
+    file = _file(engine)
+    return file and file.with_name(f"{file.name}.callers")
 
 
 def _migrate(connection: Connection, revision: str) -> None:

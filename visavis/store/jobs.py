@@ -6,14 +6,28 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy import Row, bindparam, func, insert, select, update
 
 from visavis.contract.jobs import ACTIVE_STATES, Effect, JobEventType, JobState, Transition, advance
 from visavis.errors import VisavisError
+from visavis.store import tallies
 from visavis.store.database import Database
+from visavis.store.paging import newest_first
+from visavis.store.quick import Lookup
 from visavis.store.tables import jobs, rooms
+from visavis.store.tallies import Kind
 
 _CLOSING, _LINKED = 1, 2
+
+_JOB = Lookup(
+    select(jobs).where(
+        jobs.c.project_id == bindparam("project_id"),
+        jobs.c.room_id == bindparam("room_id"),
+        jobs.c.id == bindparam("job_id"),
+    )
+)
+_JOB_BY_ID = Lookup(select(jobs).where(jobs.c.id == bindparam("job_id")))
+_JOB_BY_RTC_ROOM = Lookup(select(jobs).where(jobs.c.rtc_room_id == bindparam("rtc_room_id")))
 
 
 class RoomFullError(VisavisError):
@@ -26,7 +40,10 @@ class RoomGoneError(VisavisError):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A job. ``settings`` is what it was started with (see ``visavis.api.services.jobs``)."""
+    """A job. ``settings`` is what it was started with (see ``visavis.api.services.jobs``).
+
+    ``app_user_id``: the third-party user that it was started for; empty: nobody in particular.
+    """
 
     id: str
     project_id: str
@@ -46,6 +63,7 @@ class Job:
     error_msg: str = ""
     started_at: float | None = None
     ended_at: float | None = None
+    app_user_id: str = ""
 
     def duration(self, now: float) -> float:
         """Seconds that a worker has held it."""
@@ -89,6 +107,7 @@ def _job(row: Row[Any]) -> Job:
         error_msg=row.error_msg,
         started_at=row.started_at,
         ended_at=row.ended_at,
+        app_user_id=row.app_user_id,
     )
 
 
@@ -110,7 +129,11 @@ async def place(database: Database, job: Job) -> None:
             raise RoomGoneError(job.room_id)
         running = (
             await connection.execute(
-                select(func.count()).where(jobs.c.room_id == job.room_id, jobs.c.state.in_(ACTIVE_STATES))
+                select(func.count()).where(
+                    jobs.c.project_id == job.project_id,
+                    jobs.c.room_id == job.room_id,
+                    jobs.c.state.in_(ACTIVE_STATES),
+                )
             )
         ).scalar_one()
         if running >= limit:
@@ -135,43 +158,54 @@ async def place(database: Database, job: Job) -> None:
                 started_at=job.started_at,
                 ended_at=job.ended_at,
                 updated_at=job.updated_at,
+                app_user_id=job.app_user_id,
             )
         )
+        await tallies.add(connection, job.project_id, Kind.JOBS, 1, scope=job.room_id)
 
 
 async def get(database: Database, project_id: str, room_id: str, job_id: str) -> Job | None:
     """The project's job of that room and id."""
-    query = select(jobs).where(jobs.c.project_id == project_id, jobs.c.room_id == room_id, jobs.c.id == job_id)
-    async with database.read() as connection:
-        row = (await connection.execute(query)).first()
+    row = await _JOB.first(database, project_id=project_id, room_id=room_id, job_id=job_id)
     return None if row is None else _job(row)
 
 
 async def by_id(database: Database, job_id: str) -> Job | None:
     """The job of that id, of whatever project: for the events of workers only."""
-    async with database.read() as connection:
-        row = (await connection.execute(select(jobs).where(jobs.c.id == job_id))).first()
+    row = await _JOB_BY_ID.first(database, job_id=job_id)
     return None if row is None else _job(row)
 
 
 async def by_rtc_room(database: Database, rtc_room_id: str) -> Job | None:
     """The job of that RTC room; the caller must hold one of the room's tokens."""
-    async with database.read() as connection:
-        row = (await connection.execute(select(jobs).where(jobs.c.rtc_room_id == rtc_room_id))).first()
+    row = await _JOB_BY_RTC_ROOM.first(database, rtc_room_id=rtc_room_id)
     return None if row is None else _job(row)
 
 
 async def listing(
-    database: Database, project_id: str, room_id: str, states: list[str], offset: int, limit: int
+    database: Database,
+    project_id: str,
+    room_id: str,
+    states: list[str],
+    offset: int,
+    limit: int,
+    app_user_id: str = "",
 ) -> tuple[int, list[Job]]:
-    """(how many match, one page of them), newest first. ``states`` empty: all."""
+    """(how many match, one page of them), newest first. ``states`` empty: all. ``app_user_id``: only that user's."""
     query = select(jobs).where(jobs.c.project_id == project_id, jobs.c.room_id == room_id)
     if states:
         query = query.where(jobs.c.state.in_(states))
+    if app_user_id:
+        query = query.where(jobs.c.app_user_id == app_user_id)
     async with database.read() as connection:
-        count = (await connection.execute(select(func.count()).select_from(query.subquery()))).scalar_one()
-        page = query.order_by(jobs.c.created_at.desc(), jobs.c.id).offset(offset).limit(limit)
-        return count, [_job(row) for row in await connection.execute(page)]
+        if states or app_user_id:
+            matching = query.with_only_columns(jobs.c.id).subquery()
+            count = (await connection.execute(select(func.count()).select_from(matching))).scalar_one()
+        else:
+            count, _ = await tallies.of(connection, project_id, Kind.JOBS, room_id)
+        order = (jobs.c.created_at, jobs.c.id)
+        rows = await newest_first(connection, query, order, count, offset, limit)
+        return count, [_job(row) for row in rows]
 
 
 def changes(job: Job, transition: Transition, detail: Detail, now: float) -> dict[str, Any]:

@@ -45,6 +45,7 @@ SEALED = (
     _column("access_keys", "sk", SK_PURPOSE),
     _column("robots", "secrets", "robots.secrets"),
     _column("records", "secrets", "records.secrets"),
+    _column("buckets", "secret", "buckets.secret"),
 )
 """Every column that holds sealed texts (tests/store/test_store_secrets.py proves that none is missing)."""
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Boolean,
     Column,
     Double,
@@ -94,7 +95,11 @@ robots = Table(
     Column("secrets", Text, nullable=False, comment="encrypted JSON"),
     Column("created_at", Double, nullable=False),
     Column("updated_at", Double, nullable=False),
-    Index("ix_robots_project", "project_id", "created_at"),
+    Column("app_user_id", String(128), nullable=False, server_default="", comment="X-App-UserId of who made it"),
+    Column("version", Integer, nullable=False, server_default="1", comment="1, and one more with each change"),
+    Index("ix_robots_project", "project_id", "created_at", "id"),
+    Index("ix_robots_app_user", "project_id", "app_user_id", "created_at", "id"),
+    Index("ix_robots_room", "project_id", "room_id", "created_at"),
 )
 
 rooms = Table(
@@ -108,7 +113,11 @@ rooms = Table(
     Column("settings", JSON, nullable=False, comment="as accepted"),
     Column("created_at", Double, nullable=False),
     Column("updated_at", Double, nullable=False),
-    Index("ix_rooms_project", "project_id", "created_at"),
+    Column("app_user_id", String(128), nullable=False, server_default="", comment="X-App-UserId of who made it"),
+    Column("version", Integer, nullable=False, server_default="1", comment="1, and one more with each change"),
+    Index("ix_rooms_project", "project_id", "created_at", "id"),
+    Index("ix_rooms_app_user", "project_id", "app_user_id", "created_at", "id"),
+    Index("ix_rooms_robot", "project_id", "robot_id"),
 )
 
 jobs = Table(
@@ -133,7 +142,19 @@ jobs = Table(
     Column("started_at", Double, nullable=True),
     Column("ended_at", Double, nullable=True),
     Column("updated_at", Double, nullable=False),
-    Index("ix_jobs_room", "project_id", "room_id", "created_at"),
+    Column("app_user_id", String(128), nullable=False, server_default="", comment="X-App-UserId of who made it"),
+    Index("ix_jobs_room", "project_id", "room_id", "created_at", "id"),
+    Index("ix_jobs_room_state", "project_id", "room_id", "state", "created_at", "id"),
+)
+
+tallies = Table(
+    "tallies",
+    metadata,
+    Column("project_id", String(64), ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True),
+    Column("kind", String(16), primary_key=True, comment="rooms, robots, jobs"),
+    Column("scope", String(32), primary_key=True, comment="of jobs: their room; else empty"),
+    Column("count", Integer, nullable=False),
+    Column("total", Integer, nullable=False, comment="of rooms: the sum of their concurrency"),
 )
 
 once_codes = Table(
@@ -178,12 +199,19 @@ assets = Table(
     Column("id", String(32), primary_key=True),
     Column("project_id", String(64), ForeignKey("projects.id", ondelete="CASCADE"), nullable=False),
     Column("name", String(256), nullable=False),
-    Column("kind", String(16), nullable=False, comment="IMAGE, VIDEO"),
-    Column("state", String(16), nullable=False, comment="CREATING, FAILED, UNACTIVED, ACTIVED"),
+    Column("kind", String(16), nullable=False, comment="asset_type"),
+    Column("state", String(16), nullable=False, comment="asset_state"),
     Column("settings", JSON, nullable=False, comment="as accepted"),
     Column("created_at", Double, nullable=False),
     Column("updated_at", Double, nullable=False),
+    Column("app_user_id", String(128), nullable=False, server_default="", comment="X-App-UserId of who made it"),
+    Column("reason", Text, nullable=False, server_default="", comment="why it is FAILED or frozen"),
+    Column("version", Integer, nullable=False, server_default="1", comment="1, and one more with each change"),
+    Column("state_before", String(16), nullable=False, server_default="", comment="of what lies in the recycle bin"),
+    Column("bin_until", Double, nullable=True, comment="NULL: not in the recycle bin"),
+    Column("due_at", Double, nullable=True, comment="when something is to happen to it by itself; NULL: never"),
     Index("ix_assets_project", "project_id", "created_at"),
+    Index("ix_assets_due", "due_at"),
 )
 
 asset_files = Table(
@@ -193,14 +221,66 @@ asset_files = Table(
     Column("project_id", String(64), ForeignKey("projects.id", ondelete="CASCADE"), nullable=False),
     Column("asset_id", String(32), ForeignKey("assets.id", ondelete="CASCADE"), nullable=False, index=True),
     Column("name", String(256), nullable=False),
-    Column("size", Integer, nullable=False),
+    Column("size", BigInteger, nullable=False, comment="as announced; of parts without a sum: what has come"),
     Column("md5", String(24), nullable=False, comment="Base64; empty: not told"),
     Column("extension", String(8), nullable=False, comment="empty until the content is known"),
     Column("state", String(16), nullable=False, comment="CREATING, UPLOADED, CREATED, FAILED, CANCELLED"),
-    Column("meta", JSON, nullable=False, comment="width, height"),
+    Column("meta", JSON, nullable=False, comment="what the content was found to be"),
     Column("upload_hash", String(64), nullable=False, comment="SHA-256 of the upload's token; empty: used"),
     Column("expires_at", Double, nullable=False),
     Column("created_at", Double, nullable=False),
+    Column("category", String(16), nullable=False, server_default="MAIN", comment="asset_file_category"),
+    Column("parts", Integer, nullable=False, server_default="0", comment="0: it comes in one piece"),
+    Column("reason", Text, nullable=False, server_default="", comment="why it is FAILED"),
+    Index("ix_asset_files_state", "state", "expires_at"),
+)
+
+asset_parts = Table(
+    "asset_parts",
+    metadata,
+    Column("file_id", String(32), ForeignKey("asset_files.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True, comment="from 1 on"),
+    Column("upload_hash", String(64), nullable=False, comment="SHA-256 of the part's token; empty: it has come"),
+    Column("size", BigInteger, nullable=True, comment="NULL: it has not come"),
+)
+
+asset_shares = Table(
+    "asset_shares",
+    metadata,
+    Column("asset_id", String(32), ForeignKey("assets.id", ondelete="CASCADE"), primary_key=True),
+    Column("project_id", String(64), primary_key=True, index=True, comment="that may use it; it need not exist"),
+    Column("expires_at", Double, nullable=False),
+)
+
+asset_transfers = Table(
+    "asset_transfers",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("kind", String(16), nullable=False, comment="TRANSFER_OUT, TRANSFER_BACK"),
+    Column("source_id", String(64), ForeignKey("projects.id", ondelete="CASCADE"), nullable=False),
+    Column("target_id", String(64), ForeignKey("projects.id", ondelete="CASCADE"), nullable=False),
+    Column("assets", JSON, nullable=False, comment="[{asset_id, asset_name, asset_type}] as they were"),
+    Column("state", String(16), nullable=False, comment="PROCESSING, ACCEPT, REJECT, CANCEL, FAIL"),
+    Column("memo", Text, nullable=False),
+    Column("reason", Text, nullable=False, comment="why it is REJECT"),
+    Column("error_code", String(32), nullable=False, comment="why it is FAIL"),
+    Column("error_msg", Text, nullable=False),
+    Column("activates", Boolean, nullable=False),
+    Column("billed", Boolean, nullable=False, comment="then accepting takes two steps"),
+    Column("accepted", Boolean, nullable=False, comment="the first of the two is done"),
+    Column("created_at", Double, nullable=False),
+    Column("finished_at", Double, nullable=True),
+    Column("expires_at", Double, nullable=False),
+    Index("ix_asset_transfers_source", "source_id", "created_at"),
+    Index("ix_asset_transfers_target", "target_id", "created_at"),
+    Index("ix_asset_transfers_open", "state", "expires_at"),
+)
+
+asset_replications = Table(
+    "asset_replications",
+    metadata,
+    Column("hash", String(64), primary_key=True, comment="SHA-256 of a replication information that was used"),
+    Column("expires_at", Double, nullable=False, index=True),
 )
 
 records = Table(
@@ -220,4 +300,58 @@ records = Table(
     Column("updated_at", Double, nullable=False),
     Index("ix_records_page", "project_id", "kind", "created_at", "id"),
     Index("ix_records_children", "project_id", "kind", "parent_id", "created_at", "id"),
+    Index("ix_records_parent", "project_id", "parent_id"),
+)
+
+buckets = Table(
+    "buckets",
+    metadata,
+    Column("project_id", String(64), ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True),
+    Column("endpoint", String(256), nullable=False, comment="scheme://host:port of the S3-compatible store"),
+    Column("region", String(64), nullable=False),
+    Column("path_style", Boolean, nullable=False, comment="the bucket's name in the path, not in the host"),
+    Column("aliases", JSON, nullable=False, comment="other endpoints in requests that mean this one"),
+    Column("access_key", String(128), nullable=False),
+    Column("secret", Text, nullable=False, comment="encrypted"),
+    Column("created_at", Double, nullable=False),
+    Column("updated_at", Double, nullable=False),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("project_id", String(64), ForeignKey("projects.id", ondelete="CASCADE"), nullable=False),
+    Column("job_id", String(32), nullable=False),
+    Column("kind", String(16), nullable=False, comment="dialog, audio"),
+    Column("part", Integer, nullable=False, comment="1 and up; 0: of audio, while it is recorded"),
+    Column("app_user_id", String(128), nullable=False, comment="X-App-UserId of who started the job"),
+    Column("rtc_user_id", String(64), nullable=False, comment="the job's END_USER"),
+    Column("bucket", String(64), nullable=False),
+    Column("object_key", String(512), nullable=False),
+    Column("state", String(16), nullable=False, comment="OPEN, WAITING, DELIVERED, ERASING"),
+    Column("attempts", Integer, nullable=False),
+    Column("due_at", Double, nullable=False, comment="of WAITING and ERASING: not before"),
+    Column("since", Double, nullable=False, comment="when it came into this state"),
+    Column("reason", Text, nullable=False, comment="why the last attempt failed"),
+    Column("created_at", Double, nullable=False),
+    Index("ix_deliveries_due", "state", "due_at"),
+    Index("ix_deliveries_job", "job_id", "kind", "part", unique=True),
+    Index("ix_deliveries_app_user", "project_id", "app_user_id"),
+    Index("ix_deliveries_rtc_user", "project_id", "rtc_user_id"),
+)
+
+turns = Table(
+    "turns",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("delivery_id", String(32), ForeignKey("deliveries.id", ondelete="CASCADE"), nullable=False),
+    Column("chat_id", String(64), nullable=False),
+    Column("at", Double, nullable=False, comment="when the answer was over"),
+    Column("asked", Text, nullable=False),
+    Column("answered", Text, nullable=False),
+    Column("language", String(16), nullable=False),
+    Column("interrupted", Boolean, nullable=False),
+    Column("stages", JSON, nullable=False, comment="seconds since the end of the question"),
+    Index("ix_turns_delivery", "delivery_id", "id"),
 )

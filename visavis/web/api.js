@@ -1,5 +1,6 @@
 // @ts-check
 /** The server's HTTP calls that the page makes. Every failure is an ApiError. */
+import { deviceId } from "./link.js";
 import { TIMING } from "./timing.js";
 
 /** @typedef {import("./types.js").Job} Job */
@@ -12,14 +13,16 @@ export class ApiError extends Error {
    * @param {string} code error_code of the contract
    * @param {string} message
    * @param {string} requestId
+   * @param {number} [wait] seconds that the server asks to wait; 0: it says nothing
    */
-  constructor(call, status, code, message, requestId) {
+  constructor(call, status, code, message, requestId, wait = 0) {
     super(message);
     this.name = "ApiError";
     this.call = call;
     this.status = status;
     this.code = code;
     this.requestId = requestId;
+    this.wait = wait;
   }
 }
 
@@ -53,7 +56,8 @@ async function request(call, path, options = {}) {
     if (!response.ok) {
       const message = body?.error_msg ?? body?.error?.message ?? response.statusText;
       const id = response.headers.get("X-Request-Id") ?? "";
-      throw new ApiError(call, response.status, String(body?.error_code ?? ""), String(message), id);
+      const wait = Number(response.headers.get("Retry-After")) || 0;
+      throw new ApiError(call, response.status, String(body?.error_code ?? ""), String(message), id, wait);
     }
     return { body, headers: response.headers };
   } catch (error) {
@@ -83,7 +87,7 @@ function parse(text) {
  */
 export async function startSession({ project, room, code, token }, signal) {
   /** @type {Record<string, string>} */
-  const headers = code ? { "X-Once-Code": code } : { "X-Auth-Token": token ?? "" };
+  const headers = code ? { "X-Once-Code": code, "X-Device-Id": deviceId() } : { "X-Auth-Token": token ?? "" };
   const body = { project_id: project, room_id: room };
   const answer = await request("session", "/page/v1/sessions", { method: "POST", headers, body, signal });
   if (!answer.body?.job_id || !answer.body.rtc_room_info) {

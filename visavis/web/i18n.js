@@ -65,5 +65,6 @@ export function apply() {
     element.setAttribute("aria-label", text);
     if (element instanceof HTMLButtonElement) element.title = text;
   });
+  each("data-i18n-title", (element, text) => element.setAttribute("title", text));
   each("data-i18n-placeholder", (element, text) => element.setAttribute("placeholder", text));
 }

@@ -1,25 +1,34 @@
 // @ts-check
 /** A job's beginning, and whether it is over. */
-import { RoomApi, startSession } from "./api.js";
-import { forgetCode } from "./signin.js";
+import { ApiError, RoomApi, startSession } from "./api.js";
+import { codeRefused, codeWorked } from "./link.js";
 
 /** @type {Record<string, string>} the reasons of a job's final states */
 const REASON_OF = { SUCCEED: "NORMAL", CANCELED: "CANCELED", FAILED: "FAILED", DELETING: "NORMAL" };
 
+/** Refusals of an activation code after which it never works on this device again. */
+const FOR_GOOD = ["MSS.47010043"];
+
 /**
- * Start a job. A one-time code is forgotten, whatever comes of it.
+ * Start a job. A one-time code is forgotten, whatever comes of it; an activation code that worked is kept.
  * @param {import("./types.js").StartOptions} options
  * @param {AbortSignal} signal
  */
-export async function newJob({ project = "", room = "", code, token }, signal) {
-  try {
-    // Not tied to the signal: a job that was started while the person left must be known, to be stopped.
-    const job = await startSession({ project, room, code, token });
-    if (signal.aborted) void new RoomApi(job).stop().catch(() => undefined);
-    signal.throwIfAborted();
-    return job;
-  } finally {
-    if (code) forgetCode();
+export async function newJob({ project = "", room = "", code, token, textOnly }, signal) {
+  const job = await started();
+  if (code) codeWorked({ project, room, code, textOnly });
+  if (signal.aborted) void new RoomApi(job).stop().catch(() => undefined);
+  signal.throwIfAborted();
+  return job;
+
+  async function started() {
+    try {
+      // Not tied to the signal: a job that was started while the person left must be known, to be stopped.
+      return await startSession({ project, room, code, token });
+    } catch (error) {
+      if (code) codeRefused(code, error instanceof ApiError && FOR_GOOD.includes(error.code));
+      throw error;
+    }
   }
 }
 

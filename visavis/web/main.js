@@ -1,7 +1,9 @@
 // @ts-check
 /** The page: its parts put together, and `window.visavis` for those who build on it. */
+import { OVER, Patience, mayStart } from "./comeback.js";
 import { Conversation } from "./conversation.js";
 import { apply, language, setLanguage } from "./i18n.js";
+import { kiosk } from "./link.js";
 import { allows } from "./machine.js";
 import { vendorEvent } from "./rtvi.js";
 import { Session } from "./session.js";
@@ -71,6 +73,7 @@ const transcript = new Transcript(talk);
 const details = new Details(session, talk, panel);
 const message = new Message(act);
 const start = new Start((options) => void begin(options));
+const patience = new Patience();
 
 /** @param {StartOptions} options */
 async function begin(options) {
@@ -98,6 +101,7 @@ function act(action) {
     showView("talk");
     session.unblockSound();
   } else if (action === "signin") start.showSignIn();
+  else if (action === "code") start.showCode();
   else if (session.state === "live" && action === "text") dock.toggleText(true);
   else if (session.state === "live" && kind.startsWith("mic")) void session.reopenMicrophone();
   else if (action === "text") void begin({ ...session.retryOptions(), textOnly: true });
@@ -119,17 +123,22 @@ session.addEventListener("asked", (event) => talk.asked(/** @type {CustomEvent} 
 session.addEventListener("state", () => {
   if (session.state === "reconnecting") talk.pauseFlow();
   if (session.state === "ended" || session.state === "failed") panel.hide();
+  if (session.state === "live") patience.reset();
 });
 session.addEventListener("problem", (event) => {
   const problem = /** @type {CustomEvent<import("./types.js").Problem | null>} */ (event).detail;
   if (!problem) return message.close();
   visavis.emit("error", { code: problem.kind, message: problem.details?.map(([, value]) => value).join(", ") ?? "" });
-  message.problem(problem, session.state === "live");
+  const over = session.state === "live";
+  // The conversation from before the power cut is over: a screen that nobody attends begins the next one.
+  if (session.options.job && OVER.includes(problem.kind) && kiosk()) return void begin(start.wish() ?? {});
+  message.problem(problem, over, !over && kiosk() ? patience.next(problem.kind) : 0);
 });
 session.addEventListener("ended", (event) => {
   const { detail } = /** @type {CustomEvent} */ (event);
   visavis.emit("jobEnd", { jobId: detail.jobId, reason: detail.reason });
-  message.ended(detail, account() !== null || start.wish() !== null);
+  const again = kiosk() ? patience.next(`ended-${detail.reason}`) : 0;
+  message.ended(detail, account() !== null || start.wish() !== null, again);
 });
 
 const help = /** @type {HTMLDialogElement} */ (byId("help"));
@@ -170,4 +179,12 @@ listenForKeys(
   },
 );
 
+/** A device that keeps an activation code goes on by itself, where the browser lets it. */
+async function comeBack() {
+  const wish = start.wish();
+  if (!kiosk() || !wish || !(await mayStart(Boolean(wish.textOnly)))) return;
+  if (session.state === "idle" && document.body.dataset.view === "start") await begin(wish);
+}
+
 start.open();
+void comeBack();

@@ -21,12 +21,17 @@ export const ACTIONS = /** @type {Record<string, string[]>} */ ({
   roomFull: ["retry"],
   resourceFull: ["retry"],
   tooMany: ["retry"],
-  codeExpired: ["signin"],
+  codeExpired: ["code", "signin"],
+  codeLocked: ["retry"],
+  activeFailed: ["code", "signin"],
+  activeLocked: ["retry"],
+  activeExpired: ["retry", "signin"],
   tokenExpired: ["signin"],
   passExpired: ["restart", "signin"],
   signInWrong: [],
   roomMissing: ["signin"],
   forbidden: ["signin"],
+  drivenElsewhere: ["signin"],
   jobGone: ["restart", "signin"],
   soundBlocked: ["sound"],
   unknown: ["retry"],
@@ -40,8 +45,11 @@ const BY_CODE = /** @type {Record<string, string>} */ ({
   "MSS.47002000": "resourceFull",
   "MSS.47002001": "resourceFull",
   "MSS.47002002": "resourceFull",
+  "MSS.47010043": "activeFailed",
+  "MSS.47010044": "activeLocked",
+  "MSS.47010045": "activeExpired",
   "MSS.47010046": "codeExpired",
-  "MSS.47010047": "codeExpired",
+  "MSS.47010047": "codeLocked",
   "MSS.00010008": "tokenExpired",
   "MSS.20010045": "roomMissing",
   "MSS.47010001": "roomMissing",
@@ -52,6 +60,7 @@ const BY_CODE = /** @type {Record<string, string>} */ ({
   "APIGW.0308": "tooMany",
   "MSS.00010009": "forbidden",
   "MSS.47010063": "forbidden",
+  "MSS.47015010": "drivenElsewhere",
 });
 
 /** @type {Record<string, string>} what a 401 means depends on what was shown: a code, a token, a password, a pass */
@@ -91,7 +100,7 @@ export async function problemOf(error, { byCode = false } = {}) {
     if (error.code) details.push(["detail.code", error.code]);
     details.push(["detail.message", error.message]);
     if (error.requestId) details.push(["detail.request", error.requestId]);
-    return { kind: apiKind(error, byCode), details };
+    return { kind: apiKind(error, byCode), details, wait: error.wait };
   }
   return { kind: "unknown", details: [["detail.message", String(error)]] };
 }
@@ -131,4 +140,4 @@ export async function noMediaProblem(pc) {
 }
 
 /** What the person cannot mend by trying again with the same link. @param {string} kind */
-export const isFinal = (kind) => ["codeExpired", "tokenExpired", "passExpired", "jobGone", "roomMissing", "forbidden"].includes(kind);
+export const isFinal = (kind) => ["codeExpired", "activeFailed", "activeExpired", "tokenExpired", "passExpired", "jobGone", "roomMissing", "forbidden"].includes(kind);

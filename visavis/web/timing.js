@@ -15,6 +15,8 @@ export const TIMING = {
   backoff: [300, 1000, 2000, 4000, 8000],
   /** From "stop" to the job's end being told; after it the page leaves anyway. */
   closing: 4000,
+  /** Pauses before each try of a screen that nobody attends to start again; the last is repeated. */
+  comeback: [5000, 10000, 20000, 30000, 60000],
   /** Candidates found within this time travel in one request. */
   trickle: 40,
 };

@@ -11,13 +11,14 @@
  * @property {{width: number, height: number} | null} [video_config]
  * @property {"server" | "client"} [render_mode] who draws the picture, unless the person wants it otherwise
  * @property {{transparency: "none" | "key" | "side", key_color: string}} [picture] how the video is to be shown
+ * @property {boolean} [recorded] the sound or the words of the conversation are kept
  * @property {string} [language]
  * @property {string} [default_language]
  *
  * @typedef {object} StartOptions
  * @property {string} [project]
  * @property {string} [room]
- * @property {string} [code] one-time code; or
+ * @property {string} [code] one-time code or activation code; or
  * @property {string} [token] an IAM token
  * @property {Job} [job] a running job to join again; nothing is started then
  * @property {boolean} [textOnly] do not ask for the microphone
@@ -34,6 +35,7 @@
  * @property {string} kind  key of `problem.<kind>.*` in the dictionaries
  * @property {Record<string, string | number>} [params] for the words
  * @property {[string, string][]} [details] label key and value, for whoever helps
+ * @property {number} [wait] seconds that the server asks to wait
  *
  * @typedef {{type: string, data: Record<string, any>}} RtviMessage
  */

@@ -1,4 +1,4 @@
-"""Agencies: what a project lets the cloud's services do for it. There is no cloud here, so that they are only kept."""
+"""Agencies: what lets the cloud act for a project in its other services. Here no service needs leave, so that they are only kept."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, Final
 
 from visavis.api.auditing import note
@@ -10,9 +11,12 @@ from visavis.api.context import base_url
 from visavis.api.services.recording import SOUND, SUBTITLES, TIMES
 from visavis.api.services.resources import Resource, found
 from visavis.api.services.speaking import JOB, MOST_WAITING, UNFINISHED, forget_old, url_of
+from visavis.api.services.wordlists import are_wanted, lexicon_of
 from visavis.api.skeleton import Call, handles
 from visavis.contract.base import from_rfc3339, rfc3339
 from visavis.contract.errors import ApiError, ErrorCode
+from visavis.speech import ssml
+from visavis.speech.lexicon import to_json
 from visavis.store import records
 from visavis.store.records import Filter, Record
 
@@ -53,11 +57,20 @@ async def _create(call: Call, kind: str, voice_field: str) -> dict[str, Any]:
         raise ApiError(ErrorCode.INVALID_PARAMETER, f"{voice_field}: no such voice here")
     await forget_old(context.settings, context.database, call.project_id, call.now)
     text = body.get("tts_text") or body["text"]
+    words = _plain(body, "tts_text" if body.get("tts_text") else "text")
+    shown = _plain(body, "text")
+    lexicon = ""
+    if await are_wanted(context.database, call.project_id, body.get("is_vocabulary_config_enable")):
+        # As the vocabularies are now: what is changed while the job waits is not this job's.
+        whole = await lexicon_of(context.database, call.project_id, body[voice_field], call.app_user)
+        lexicon = to_json(await asyncio.to_thread(whole.within, words))
     document = {
         **{name: body[name] for name in _KEPT if name in body},
         "job_type": kind,
         "state": UNFINISHED[0],
         "text": text,
+        "shown": shown if shown != words else "",
+        "lexicon": lexicon,
         "text_length": len(text),
         "voice": body[voice_field],
         "business_type": body.get("business_type", ""),
@@ -83,6 +96,13 @@ async def _create(call: Call, kind: str, voice_field: str) -> dict[str, Any]:
     context.speaking.start(context, call.project_id, job.id)
     note(call.request, target=job.id)
     return {"job_id": job.id}
+
+
+def _plain(body: dict[str, Any], field: str) -> str:
+    try:
+        return ssml.plain(body[field])
+    except ssml.SsmlError as error:
+        raise ApiError(ErrorCode.INVALID_PARAMETER, f"{field}: {error}") from None
 
 
 @handles("show_tts_audition_file")

@@ -6,15 +6,14 @@ from dataclasses import replace
 from typing import Any, Final
 
 from visavis.api.services.resources import creating, deleting, found, serve, updating
-from visavis.api.services.vocabulary import ENTRIES, ENTRY, GROUP, GROUPS, MOST_ENTRIES
+from visavis.api.services.vocabulary import ENTRIES, GROUPS, MOST_ENTRIES
+from visavis.api.services.wordlists import ENTRY, GROUP, SWITCH, SWITCH_ID
 from visavis.api.skeleton import Call, Reply, etag, handles
 from visavis.contract.base import from_rfc3339, rfc3339
 from visavis.contract.errors import ApiError, ErrorCode
 from visavis.store import records
 from visavis.store.records import Filter, Record
 
-_SWITCH: Final = "vocabulary_switch"
-_KEY: Final = "vocabulary"
 _OFF: Final = "false"
 
 serve(
@@ -148,23 +147,23 @@ def _entry_shown(record: Record) -> dict[str, Any]:
 @handles("show_vocabulary_switch_configs")
 async def show_switch(call: Call) -> dict[str, Any]:
     """The project's one setting, or none if another one is asked for."""
-    if call.query.get("key", _KEY) != _KEY or call.query["offset"] > 0:
-        return {"count": int(call.query.get("key", _KEY) == _KEY), "data": []}
-    record = await records.get(call.context.database, call.project_id, _SWITCH, _KEY)
+    if call.query.get("key", SWITCH_ID) != SWITCH_ID or call.query["offset"] > 0:
+        return {"count": int(call.query.get("key", SWITCH_ID) == SWITCH_ID), "data": []}
+    record = await records.get(call.context.database, call.project_id, SWITCH, SWITCH_ID)
     value = _OFF if record is None else record.document["value"]
-    return {"count": 1, "data": [{"id": _KEY, "key": _KEY, "value": value}]}
+    return {"count": 1, "data": [{"id": SWITCH_ID, "key": SWITCH_ID, "value": value}]}
 
 
 @handles("save_ttsc_tenant_configs")
 async def save_switch(call: Call) -> Reply:
     """Turn it on or off."""
-    if call.body.get("id", _KEY) != _KEY:
+    if call.body.get("id", SWITCH_ID) != SWITCH_ID:
         raise ApiError(ErrorCode.NOT_FOUND, "id")
     async with records.transaction(call.context.database) as steps:
-        old = await steps.get(call.project_id, _SWITCH, _KEY)
+        old = await steps.get(call.project_id, SWITCH, SWITCH_ID)
         if call.expected_version is not None and call.expected_version != (old.version if old else 0):
             raise ApiError(ErrorCode.VERSION_CONFLICT, "If-Match names another version")
         document = {"value": call.body["value"]}
-        switch = Record(id=_KEY, project_id=call.project_id, kind=_SWITCH, document=document)
+        switch = Record(id=SWITCH_ID, project_id=call.project_id, kind=SWITCH, document=document)
         record = await steps.put(switch, call.now)
     return Reply(None, etag(record.version))

@@ -1,4 +1,4 @@
-"""From stored jobs to published answers."""
+"""From stored jobs to published answers: plain values, in the contract's fields (``visavis/contract/data/jobs.toml``)."""
 
 from __future__ import annotations
 
@@ -7,29 +7,14 @@ from typing import Any
 
 from visavis.contract.base import rfc3339
 from visavis.contract.errors import ErrorCode
-from visavis.contract.media_types import (
-    KEY_COLOR,
-    SubtitleAnswer,
-    Transparency,
-    VideoAnswer,
-    VoiceAnswer,
-    language_desc,
-)
-from visavis.contract.smart_chat_jobs import (
-    ErrorInfo,
-    JobListed,
-    JobShown,
-    JobStarted,
-    PageSession,
-    PictureAnswer,
-    RtcRoomInfo,
-    RtcUserAnswer,
-)
+from visavis.contract.media_types import KEY_COLOR, Transparency, language_desc
 from visavis.rtc import tokens
 from visavis.store.identity import RtcKey
 from visavis.store.jobs import Job
 
 _REGION = "local"
+
+Answer = dict[str, Any]
 
 
 def token_expiry(job: Job, ttl_s: int, now: float) -> int:
@@ -43,30 +28,23 @@ def token_expiry(job: Job, ttl_s: int, now: float) -> int:
     return int(job.created_at + (halves + 2) * ttl_s / 2)
 
 
-def rtc_room(job: Job, key: RtcKey, ttl_s: int, now: float, only_types: tuple[str, ...] = ()) -> RtcRoomInfo:
-    """The job's RTC room with a signature for each user (of ``only_types``, where given)."""
+def rtc_room(job: Job, key: RtcKey, ttl_s: int, now: float, only_types: tuple[str, ...] = ()) -> Answer:
+    """``rtc_room_info``: the job's RTC room with a signature for each user (of ``only_types``, where given)."""
     ctime = token_expiry(job, ttl_s, now)
-    return RtcRoomInfo(
-        app_id=key.app_id,
-        room_id=job.rtc_room_id,
-        users=[
-            RtcUserAnswer(
-                user_type=user["user_type"],
-                user_id=user["user_id"],
-                signature=tokens.sign(key.app_key, key.app_id, job.rtc_room_id, user["user_id"], ctime),
-                ctime=ctime,
-            )
+    return {
+        "app_id": key.app_id,
+        "room_id": job.rtc_room_id,
+        "users": [
+            {
+                "user_type": user["user_type"],
+                "user_id": user["user_id"],
+                "signature": tokens.sign(key.app_key, key.app_id, job.rtc_room_id, user["user_id"], ctime),
+                "ctime": ctime,
+            }
             for user in job.users
             if not only_types or user["user_type"] in only_types
         ],
-    )
-
-
-def _voices(job: Job) -> list[VoiceAnswer]:
-    return [
-        VoiceAnswer(**{**voice, "language_desc": language_desc(voice["language"])})
-        for voice in job.settings["voice_config_list"]
-    ]
+    }
 
 
 def transparency(job: Job) -> Transparency:
@@ -75,73 +53,67 @@ def transparency(job: Job) -> Transparency:
     return told
 
 
-def page_session(job: Job, rtc: RtcRoomInfo) -> PageSession:
-    """The answer of the page's start: the start call's, and how the picture is to be shown."""
-    return PageSession(
-        **dict(started(job, rtc)),
-        picture=PictureAnswer(transparency=transparency(job), key_color=KEY_COLOR),
-        render_mode=job.settings.get("render_mode", "server"),
-    )
+def page_session(job: Job, rtc: Answer) -> Answer:
+    """The answer of the page's start: the start call's, and how the picture is to be shown (``key_color``: #RRGGBB)."""
+    return {
+        **started(job, rtc),
+        "picture": {"transparency": transparency(job), "key_color": KEY_COLOR},
+        "render_mode": job.settings.get("render_mode", "server"),
+    }
 
 
-def started(job: Job, rtc: RtcRoomInfo) -> JobStarted:
-    """The answer of the start call."""
-    settings = job.settings
-    return JobStarted(
-        job_id=job.id,
-        state=job.state,
-        language=job.language,
-        rtc_room_info=rtc,
-        chat_subtitle_config=SubtitleAnswer(**settings["chat_subtitle_config"]),
-        video_config=VideoAnswer(**settings["video_config"]),
-        voice_config_list=_voices(job),
-        chat_video_type=settings["chat_video_type"],
-        region=_REGION,
-        chat_access_address=settings["chat_access_address"],
-        chat_access_rest_address=settings["chat_access_address"],
-        is_transparent=transparency(job) != "none",
-        default_language=settings["default_language"],
-    )
-
-
-def _listed(job: Job, now: float) -> dict[str, Any]:
+def _shared(job: Job) -> Answer:
+    """What the answers of all calls have."""
     settings = job.settings
     return {
         "job_id": job.id,
         "state": job.state.value,
-        "duration": job.duration(now),
-        "start_time": rfc3339(job.started_at),
-        "end_time": rfc3339(job.ended_at),
-        "error_info": ErrorInfo(
-            error_code=job.error_code or ErrorCode.SUCCESS.code,
-            error_msg=job.error_msg or ErrorCode.SUCCESS.message,
-        ),
-        "create_time": rfc3339(job.created_at),
-        "lastupdate_time": rfc3339(job.updated_at),
-        "chat_subtitle_config": SubtitleAnswer(**settings["chat_subtitle_config"]),
-        "video_config": VideoAnswer(**settings["video_config"]),
-        "voice_config_list": _voices(job),
+        "chat_subtitle_config": settings["chat_subtitle_config"],
+        "video_config": settings["video_config"],
+        "voice_config_list": [
+            {**voice, "language_desc": language_desc(voice["language"])} for voice in settings["voice_config_list"]
+        ],
         "chat_video_type": settings["chat_video_type"],
         "is_transparent": transparency(job) != "none",
         "default_language": settings["default_language"],
-        "client_id": settings["client_id"],
+    }
+
+
+def _reached(job: Job, rtc: Answer) -> Answer:
+    """What the answers of single jobs have besides."""
+    address = job.settings["chat_access_address"]
+    return {
+        "language": job.language,
+        "rtc_room_info": rtc,
+        "chat_access_address": address,
+        "chat_access_rest_address": address,
+    }
+
+
+def started(job: Job, rtc: Answer) -> Answer:
+    """The answer of the start call."""
+    return {**_shared(job), **_reached(job, rtc), "region": _REGION}
+
+
+def listed(job: Job, now: float) -> Answer:
+    """One entry of a list."""
+    return {
+        **_shared(job),
+        "duration": job.duration(now),
+        "start_time": rfc3339(job.started_at),
+        "end_time": rfc3339(job.ended_at),
+        "error_info": {
+            "error_code": job.error_code or ErrorCode.SUCCESS.code,
+            "error_msg": job.error_msg or ErrorCode.SUCCESS.message,
+        },
+        "create_time": rfc3339(job.created_at),
+        "lastupdate_time": rfc3339(job.updated_at),
+        "client_id": job.settings["client_id"],
         "is_pool_mode": False,
         "job_finish_reason": job.finish_reason,
     }
 
 
-def listed(job: Job, now: float) -> JobListed:
-    """One entry of a list."""
-    return JobListed(**_listed(job, now))
-
-
-def shown(job: Job, rtc: RtcRoomInfo, now: float) -> JobShown:
+def shown(job: Job, rtc: Answer, now: float) -> Answer:
     """The answer of the state call."""
-    return JobShown(
-        **_listed(job, now),
-        rtc_room_info=rtc,
-        chat_state=job.chat_state,
-        language=job.language,
-        chat_access_address=job.settings["chat_access_address"],
-        chat_access_rest_address=job.settings["chat_access_address"],
-    )
+    return {**listed(job, now), **_reached(job, rtc), "chat_state": job.chat_state}

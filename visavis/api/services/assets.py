@@ -1,47 +1,35 @@
-"""The rules of assets: built-in backgrounds, uploaded pictures and videos, and the way an upload takes.
-
-As published: an asset is made (CREATING), a file is announced for it, the file is sent with PUT to the URL that the answer
-names, and the upload is confirmed. Only then is the content looked at; if it is what it should be, the asset is ACTIVED.
-"""
+"""The asset library: what a project may use, where its files lie, and what happens to assets by themselves."""
 
 from __future__ import annotations
 
 import asyncio
-import base64
-import hashlib
-import os
-import secrets
-from collections.abc import AsyncIterator, Callable
+import re
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from visavis import log
-from visavis.api.services.pictures import Kind, PictureRefusedError, check_file
+from visavis.api.catalogue import AvatarEntry, Catalogue, Extended, has_avatar, resolution_of
 from visavis.avatar.background import shipped
-from visavis.contract.assets import (
-    MAX_FILE_BYTES,
-    Asset,
-    AssetFields,
-    AssetFile,
-    CreateAsset,
-    CreateFile,
-    FileCreated,
-    UpdateAsset,
-)
-from visavis.contract.base import rfc3339
+from visavis.contract.assets import BIN, FROZEN, UPLOAD_PREFIX, USABLE
+from visavis.contract.base import from_rfc3339
 from visavis.contract.errors import ApiError, ErrorCode
 from visavis.settings import Settings
+from visavis.store import asset_files, asset_transfers
 from visavis.store import assets as store
-from visavis.store.assets import UploadedAsset
+from visavis.store.assets import AssetFile, UploadedAsset
 from visavis.store.database import Database
 
-UPLOAD_PREFIX = "/upload/v1/"
-UPLOAD_TTL_S = 3600.0
-BACKGROUND = "background-"
-"""A built-in background is an asset of this and its name."""
+__all__ = ["BACKGROUND", "UPLOAD_PREFIX", "Assets", "backgrounds", "binned", "catalogue_of", "require", "scheduled"]
 
-_KINDS: dict[str, Kind] = {"IMAGE": "picture", "VIDEO": "video"}
-_CHUNK = 1 << 20
+BACKGROUND: Final = "background-"
+"""A built-in background is an asset of this and its name."""
+AVATAR: Final = "HUMAN_MODEL_2D"
+_ID: Final = re.compile(r"[0-9a-f]{32}")
+_STRAY_S: Final = 86400.0
+"""A file that belongs to nothing is removed when it is so old: a younger one may be on its way."""
 
 _log = log.get(__name__)
 
@@ -51,207 +39,183 @@ def backgrounds() -> dict[str, Path]:
     return {BACKGROUND + name: path for name, path in shipped().items()}
 
 
-async def require(database: Database, project_id: str, asset_id: str, kind: str, field: str) -> None:
+async def _usable(
+    database: Database, project_id: str, asset_id: str, kind: str, field: str, now: float
+) -> UploadedAsset:
+    found = await store.usable(database, project_id, [asset_id], now)
+    if not found or found[0].kind != kind:
+        raise ApiError(ErrorCode.INVALID_PARAMETER, f"{field}: no asset {asset_id!r} of type {kind} here")
+    (asset,) = found
+    if asset.state not in USABLE:
+        raise ApiError(ErrorCode.INVALID_PARAMETER, f"{field}: the asset {asset_id!r} is {asset.state}, not ACTIVED")
+    return asset
+
+
+async def require(
+    database: Database, project_id: str, asset_id: str, kind: str, field: str, now: float | None = None
+) -> None:
     """ApiError unless the project can use ``asset_id`` as ``kind`` (IMAGE or VIDEO); ``field`` names it."""
     if kind == "IMAGE" and asset_id in backgrounds():
         return
-    asset = await store.get(database, project_id, asset_id)
-    if asset is None or asset.kind != kind:
-        raise ApiError(ErrorCode.INVALID_PARAMETER, f"{field}: no asset {asset_id!r} of type {kind} here")
-    if asset.state != "ACTIVED":
-        raise ApiError(ErrorCode.INVALID_PARAMETER, f"{field}: the asset {asset_id!r} is {asset.state}, not ACTIVED")
+    await _usable(database, project_id, asset_id, kind, field, time.time() if now is None else now)
 
 
-def _given(body: AssetFields) -> dict[str, Any]:
-    """The settings that were given, under the names of the answer."""
-    fields = body.model_dump(exclude_none=True, include=set(AssetFields.model_fields))
-    return dict(fields)
+async def catalogue_of(
+    database: Database, catalogue: Catalogue, project_id: str, avatar_ids: Iterable[str], now: float | None = None
+) -> Catalogue:
+    """``catalogue`` with those of ``avatar_ids`` that are uploaded packs which the project may use now."""
+    wanted = sorted({one for one in avatar_ids if not has_avatar(catalogue, one)})
+    if not wanted:
+        return catalogue
+    found = await store.usable(database, project_id, wanted, time.time() if now is None else now)
+    entries = [_entry(asset) for asset in found if asset.kind == AVATAR and asset.state in USABLE and asset.main]
+    return Extended(catalogue, entries)
+
+
+def _entry(asset: UploadedAsset) -> AvatarEntry:
+    meta = asset.main.meta if asset.main else {}
+    sex = next((tag.lower() for tag in asset.settings.get("tags", ()) if tag in ("MALE", "FEMALE")), "")
+    return AvatarEntry(
+        asset.id, asset.name, str(meta.get("licence", "")), sex, resolution_of(int(meta.get("height", 0)))
+    )
+
+
+# --- what happens by itself -----------------------------------------------------------------------------------------
+
+
+def _times(settings: dict[str, Any]) -> list[tuple[float, str]]:
+    """What is to be done to an asset by itself, the earliest first: (epoch seconds, BLOCK or DELETE)."""
+    plans = settings.get("auto_operation_config") or ()
+    return sorted((from_rfc3339(one["operation_time"]), one["operation"]) for one in plans if not one.get("done"))
+
+
+def scheduled(asset: UploadedAsset) -> UploadedAsset:
+    """The asset, with the time at which something next happens to it."""
+    if asset.bin_until is not None:
+        return replace(asset, due_at=asset.bin_until)
+    times = _times(asset.settings)
+    return replace(asset, due_at=times[0][0] if times else None)
+
+
+def binned(asset: UploadedAsset, now: float, keep_s: float) -> UploadedAsset:
+    """The asset as it lies in the recycle bin."""
+    before = asset.state_before if asset.state == BIN else asset.state
+    return scheduled(replace(asset, state=BIN, state_before=before, bin_until=now + keep_s))
 
 
 class Assets:
-    """Uploaded assets: rows in the database, files in the data folder."""
+    """Rows in the database, files in the data folder: ``<file id>``, and ``<file id>.<number>`` for parts on their way."""
 
     def __init__(self, settings: Settings, database: Database, clock: Callable[[], float]) -> None:
-        self._folder = settings.data / "assets"
-        self._database = database
-        self._clock = clock
-        self._receiving: set[str] = set()
+        self.folder = settings.data / "assets"
+        self.quota = settings.asset_bytes
+        self.bin_s = settings.asset_bin_days * 86400.0
+        self.database = database
+        self.clock = clock
+        self.receiving: set[tuple[str, int]] = set()
+        # Bytes on their way, by project, of parts whose file was announced without a size.
+        self.arriving: dict[str, int] = {}
+        # Looking into a file takes a processor for a while, and much memory.
+        self.looking = asyncio.Semaphore(2)
 
-    async def create(self, project_id: str, body: CreateAsset) -> str:
-        """The id of a new asset. ApiError: the project has too many."""
-        try:
-            made = await store.create(
-                self._database, project_id, body.asset_name, body.asset_type, _given(body), self._clock()
-            )
-        except store.TooManyAssetsError as error:
-            raise ApiError(ErrorCode.INVALID_PARAMETER, str(error)) from None
-        return made.id
+    # --- files ----------------------------------------------------------------------------------------
 
-    async def get(self, project_id: str, asset_id: str) -> UploadedAsset:
-        """The asset. ApiError: there is none."""
-        asset = await store.get(self._database, project_id, asset_id)
-        if asset is None:
+    def place(self, file_id: str) -> Path:
+        """Where a file lies; ``file_id`` comes from the database, never from a request."""
+        return self.folder / file_id
+
+    def place_of_part(self, file_id: str, number: int) -> Path:
+        """Where a part of a large file lies until all have come."""
+        return self.folder / f"{file_id}.{number}"
+
+    async def forget(self, *files: AssetFile) -> None:
+        """Remove what lies in the folder of these files."""
+        await asyncio.to_thread(self._forget, files)
+
+    def _forget(self, files: Iterable[AssetFile]) -> None:
+        for file in files:
+            self.place(file.id).unlink(missing_ok=True)
+            for number in range(1, file.parts + 1):
+                self.place_of_part(file.id, number).unlink(missing_ok=True)
+
+    async def sweep(self) -> None:
+        """Remove what belongs to nothing: left by a server that was killed in the middle of something."""
+        await self.settle()
+        known = await asset_files.known(self.database)
+        removed = await asyncio.to_thread(self._sweep, known)
+        if removed:
+            _log.info("stray_asset_files_removed", count=removed)
+
+    def _sweep(self, known: set[str]) -> int:
+        removed = 0
+        for path in self.folder.iterdir() if self.folder.is_dir() else ():
+            if path.name.partition(".")[0] not in known and path.stat().st_mtime < time.time() - _STRAY_S:
+                path.unlink(missing_ok=True)
+                removed += 1
+        return removed
+
+    # --- what happens by itself -----------------------------------------------------------------------
+
+    async def settle(self) -> None:
+        """Do what is due, in all projects: end uploads and transfers that nobody finished, follow timetables, empty the bin."""
+        now = self.clock()
+        if not await asset_files.anything_due(self.database, now):
+            return
+        for asset_id in await store.due(self.database, now):
+            if gone := await store.happen(self.database, asset_id, now, lambda asset: self._happen(asset, now)):
+                await self.forget(*gone.files)
+        for file in await asset_files.overdue(self.database, now):
+            state = "FAILED" if file.category == store.MAIN else None
+            reason = "the file was not uploaded in time"
+            ended = replace(file, state="CANCELLED", reason=reason)
+            await asset_files.settle(self.database, ended, state, now, reason=reason)
+            await self.forget(file)
+        late = ErrorCode.NOT_NOW
+        await asset_transfers.expire(self.database, now, late.code, "nobody accepted it in time")
+
+    def _happen(self, asset: UploadedAsset, now: float) -> UploadedAsset | None:
+        if asset.bin_until is not None:
+            return None if asset.bin_until <= now else asset
+        for at, operation in _times(asset.settings):
+            if at <= now:
+                asset = replace(asset, settings=_done(asset.settings, at, operation))
+                if operation == "DELETE":
+                    return binned(asset, at, self.bin_s)
+                asset = replace(asset, state=FROZEN, reason="frozen by its auto_operation_config")
+        return scheduled(asset)
+
+    # --- use ------------------------------------------------------------------------------------------
+
+    async def get(self, project_id: str, asset_id: str, app_user: str = "") -> UploadedAsset:
+        """The project's own asset. ApiError: there is none (of that third-party user's)."""
+        await self.settle()
+        asset = await store.get(self.database, project_id, asset_id)
+        if asset is None or (app_user and asset.app_user_id != app_user):
             raise ApiError(ErrorCode.ASSET_NOT_FOUND)
         return asset
-
-    async def listing(self, project_id: str) -> list[UploadedAsset]:
-        """All assets of the project, newest first."""
-        return await store.listing(self._database, project_id)
-
-    async def change(self, project_id: str, asset_id: str, body: UpdateAsset) -> None:
-        """Change the given fields. ApiError: no such asset, or it has no file yet."""
-        asset = await self.get(project_id, asset_id)
-        columns = {} if body.asset_name is None else {"name": body.asset_name}
-        if body.asset_state is not None:
-            if asset.main is None:
-                raise ApiError(ErrorCode.INVALID_PARAMETER, "asset_state: the asset has no file yet")
-            columns["state"] = body.asset_state
-        await store.change(self._database, project_id, asset_id, columns, _given(body), self._clock())
-
-    async def remove(self, project_id: str, asset_id: str) -> None:
-        """Delete the asset and its files. A running job that shows it goes on."""
-        asset = await self.get(project_id, asset_id)
-        await store.remove(self._database, project_id, asset_id)
-        for file in asset.files:
-            await asyncio.to_thread(self._forget, file)
-
-    async def announce(self, project_id: str, body: CreateFile, base_url: str) -> FileCreated:
-        """A file to come. ApiError: no such asset, it has one, the file is too large or of another category."""
-        asset = await store.get(self._database, project_id, body.asset_id)
-        if asset is None:
-            raise ApiError(ErrorCode.ASSET_NOT_FOUND)
-        if body.asset_file_category != "MAIN":
-            raise ApiError(ErrorCode.INVALID_PARAMETER, "asset_file_category: only MAIN is kept here")
-        limit = MAX_FILE_BYTES[asset.kind]
-        if body.file_size > limit:
-            raise ApiError(ErrorCode.INVALID_PARAMETER, f"file_size: at most {limit} bytes for type {asset.kind}")
-        token, now = secrets.token_urlsafe(32), self._clock()
-        try:
-            file = await store.add_file(
-                self._database,
-                asset,
-                body.file_name,
-                body.file_size,
-                body.file_md5 or "",
-                token,
-                now,
-                now + UPLOAD_TTL_S,
-            )
-        except store.MainFileExistsError:
-            raise ApiError(ErrorCode.INVALID_PARAMETER, "asset_id: the asset has its MAIN file already") from None
-        return FileCreated(file_id=file.id, upload_url=f"{base_url}{UPLOAD_PREFIX}{file.id}?token={token}")
-
-    async def receive(self, file_id: str, token: str, content: AsyncIterator[bytes]) -> None:
-        """Take an announced file in. ApiError: wrong token, another length or digest than announced."""
-        file = await store.admit_upload(self._database, file_id, token, self._clock())
-        if file is None or file.id in self._receiving:
-            raise ApiError(ErrorCode.INVALID_TOKEN, "the upload's URL is wrong, used or expired")
-        self._receiving.add(file.id)
-        fresh = self._folder / f".{secrets.token_hex(8)}"
-        try:
-            await asyncio.to_thread(self._folder.mkdir, mode=0o700, parents=True, exist_ok=True)
-            size, digest = await _save(content, fresh, file.size)
-            if size != file.size:
-                raise ApiError(ErrorCode.INVALID_PARAMETER, f"{size} bytes came, {file.size} were announced")
-            if file.md5 and digest != file.md5:
-                raise ApiError(ErrorCode.INVALID_PARAMETER, "the content does not have the announced MD5")
-            if not await store.uploaded(self._database, file.id):
-                raise ApiError(ErrorCode.INVALID_TOKEN, "the upload's URL is wrong, used or expired")
-            await asyncio.to_thread(os.replace, fresh, self._path(file.id))
-        finally:
-            self._receiving.discard(file.id)
-            fresh.unlink(missing_ok=True)
-
-    async def complete(self, project_id: str, file_id: str, state: str) -> None:
-        """The client is done with an upload, or has given it up. ApiError: nothing came, or it is not what it should be."""
-        file = await store.get_file(self._database, project_id, file_id)
-        if file is None:
-            raise ApiError(ErrorCode.ASSET_NOT_FOUND, "no such file")
-        if file.state == "CREATED":
-            return  # confirmed before
-        if state != "CREATED":
-            await store.finish(self._database, file, state, "", {}, self._clock())
-            await asyncio.to_thread(self._forget, file)
-            return
-        if file.state != "UPLOADED":
-            raise ApiError(ErrorCode.INVALID_PARAMETER, "the file has not been uploaded")
-        asset = await self.get(project_id, file.asset_id)
-        try:
-            extension = await asyncio.to_thread(check_file, self._path(file.id), _KINDS[asset.kind])
-        except PictureRefusedError as error:
-            await store.finish(self._database, file, "FAILED", "", {}, self._clock())
-            await asyncio.to_thread(self._forget, file)
-            raise ApiError(ErrorCode.INVALID_PARAMETER, f"the file {error}") from None
-        await store.finish(self._database, file, "CREATED", extension, {}, self._clock())
-
-    async def remove_file(self, project_id: str, file_id: str) -> None:
-        """Delete a file; its asset waits for another one. ApiError: there is none."""
-        file = await store.remove_file(self._database, project_id, file_id, self._clock())
-        if file is None:
-            raise ApiError(ErrorCode.ASSET_NOT_FOUND, "no such file")
-        await asyncio.to_thread(self._forget, file)
 
     async def path(self, project_id: str, asset_id: str, kind: str, field: str) -> Path:
         """The file that a worker can read. ApiError: see :func:`require`."""
         if kind == "IMAGE" and (built_in := backgrounds().get(asset_id)):
             return built_in
-        await require(self._database, project_id, asset_id, kind, field)
-        asset = await self.get(project_id, asset_id)
+        await self.settle()
+        asset = await _usable(self.database, project_id, asset_id, kind, field, self.clock())
         if asset.main is None:
             raise ApiError(ErrorCode.ASSET_NOT_FOUND)
-        return self._path(asset.main.id).resolve()
+        return self.place(asset.main.id).resolve()
 
-    def _path(self, file_id: str) -> Path:
-        return self._folder / file_id
-
-    def _forget(self, file: store.AssetFile) -> None:
-        self._path(file.id).unlink(missing_ok=True)
-
-
-async def _save(content: AsyncIterator[bytes], path: Path, limit: int) -> tuple[int, str]:
-    """(length, Base64 of the MD5) of what was written; more than ``limit`` bytes are not read."""
-    digest, size, block = hashlib.md5(usedforsecurity=False), 0, bytearray()
-    with await asyncio.to_thread(path.open, "wb") as file:
-        async for chunk in content:
-            size += len(chunk)
-            if size > limit:
-                raise ApiError(ErrorCode.BODY_TOO_LARGE, f"{limit} bytes were announced")
-            digest.update(chunk)
-            block += chunk
-            if len(block) >= _CHUNK:
-                await asyncio.to_thread(file.write, bytes(block))
-                block.clear()
-        await asyncio.to_thread(file.write, bytes(block))
-    return size, base64.b64encode(digest.digest()).decode()
+    async def pack(self, project_id: str, avatar_id: str) -> Path | None:
+        """The uploaded pack of that id. None: it is not one. ApiError: the project cannot use it now."""
+        if not _ID.fullmatch(avatar_id):
+            return None  # packs of the installation are not looked up for every job
+        await self.settle()
+        found = await store.usable(self.database, project_id, [avatar_id], self.clock())
+        return await self.path(project_id, avatar_id, AVATAR, "model_asset_id") if found else None
 
 
-def shown(asset: UploadedAsset) -> Asset:
-    """An uploaded asset as answers have it."""
-    settings = asset.settings
-    return Asset(
-        project_id=asset.project_id,
-        asset_id=asset.id,
-        asset_name=asset.name,
-        asset_description=settings.get("asset_description", ""),
-        create_time=rfc3339(asset.created_at),
-        update_time=rfc3339(asset.updated_at),
-        asset_type=asset.kind,
-        asset_state=asset.state,
-        tags=settings.get("tags", []),
-        asset_extra_meta={},
-        system_properties=settings.get("system_properties", []),
-        files=[
-            AssetFile(
-                file_id=file.id,
-                file_name=file.name,
-                file_md5=file.md5,
-                file_size=file.size,
-                file_type=file.extension or file.name.rpartition(".")[2].lower()[:64],
-                asset_file_category="MAIN",
-                state=file.state,
-            )
-            for file in asset.files
-        ],
-        asset_order=settings.get("asset_order", 0),
-        supported_service=settings.get("supported_service", ["CHAT_2D"]),
-    )
+def _done(settings: dict[str, Any], at: float, operation: str) -> dict[str, Any]:
+    plans = [
+        {**one, "done": True} if (from_rfc3339(one["operation_time"]), one["operation"]) == (at, operation) else one
+        for one in settings["auto_operation_config"]
+    ]
+    return {**settings, "auto_operation_config": plans}

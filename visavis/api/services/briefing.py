@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import os
 import re
+import secrets
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ async def briefed(
     more: dict[str, Any] = {}
     if robot.robot_id:
         more["welcome"] = await greeting.to_speak(database, project_id, robot.robot_id, language)
-    if robot.llm is None:
+    if robot.llm is None and not robot.driven:
         entries = _entries(await topics.heard_by(database, project_id, app_user))
         if entries:
             name = hashlib.sha256(f"{project_id}\n{app_user}".encode()).hexdigest()[:32]
@@ -67,7 +67,7 @@ def _kept(path: Path, entries: list[dict[str, Any]]) -> Path:
             return path
     except FileNotFoundError:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    new = path.with_name(f"{path.name}.{os.getpid()}-{hashlib.sha256(content).hexdigest()[:8]}")
+    new = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
     new.write_bytes(content)
     new.replace(path)
     return path

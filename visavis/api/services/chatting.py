@@ -16,7 +16,8 @@ from visavis.api.skeleton import Call
 from visavis.contract.base import spoken
 from visavis.contract.errors import ApiError, ErrorCode
 from visavis.dialogue import phrases
-from visavis.dialogue.model import Endpoint, ModelDialogue
+from visavis.dialogue.endpoint import Endpoint
+from visavis.dialogue.model import ModelDialogue
 from visavis.dialogue.stored import StoredAnswers
 from visavis.dialogue.types import Dialogue, Message, Turn
 from visavis.speech.types import Language
@@ -167,7 +168,7 @@ async def _model(call: Call, config_id: str, business: _Business, found: Sequenc
         url=url,
         model=record.document.get("model", ""),
         api_key=record.secrets.get("api_key", ""),
-        chat_rounds=ROUNDS,
+        chat_rounds=ROUNDS + 1,  # and the question itself
         system_prompt=_prompt(business, found),
     )
     return ModelDialogue(endpoint, policy)

@@ -8,16 +8,18 @@ from dataclasses import dataclass
 
 from visavis import log
 from visavis.api.metrics import Metrics
-from visavis.api.services import answers, scene, spec
+from visavis.api.services import answers, scene, spec, wordlists
 from visavis.api.services.assets import Assets
 from visavis.api.services.briefing import briefed
 from visavis.api.services.pictures import Pictures
+from visavis.api.services.reporting import Reports
 from visavis.contract.base import published, spoken
 from visavis.contract.errors import ApiError, ErrorCode
 from visavis.contract.jobs import IllegalEventError, JobEventType, ending
 from visavis.contract.media_types import default_subtitle
-from visavis.contract.rooms import ROOM_DEFAULTS
-from visavis.contract.smart_chat_jobs import JobShown, RtcRoomInfo, StartJob, parse_extend_param
+from visavis.contract.robots import THIRD_PARTY_DRIVEN
+from visavis.contract.rooms import room_defaults
+from visavis.contract.smart_chat_jobs import StartJob, parse_extend_param
 from visavis.dispatch.types import Dispatcher, JobNotRunning, NoCapacity
 from visavis.rtc.ice import ice_servers
 from visavis.session.spec import IceServer, JobSpec, RtcUser, VideoSpec
@@ -35,6 +37,11 @@ _USER_TYPES = ("INFERENCE_USER", "END_USER", "PLAYER")
 """Who can join a job's RTC room in this version. CAPTURE, ANIMATION and RENDER come with the camera."""
 
 _STOP_WAIT_S = 5.0
+
+
+def _may_use(app_user: str, owner: str) -> bool:
+    """Whether a job for that third-party user may use what is ``owner``'s (empty: nobody's in particular)."""
+    return not app_user or owner in ("", app_user)
 
 
 @dataclass(slots=True)
@@ -64,7 +71,9 @@ class JobService:
         assets: Assets,
         metrics: Metrics,
         clock: Callable[[], float],
+        reports: Reports,
     ) -> None:
+        self._reports = reports
         self._settings = settings
         self._database = database
         self._dispatcher = dispatcher
@@ -86,23 +95,31 @@ class JobService:
         request_id: str,
         side_by_side: bool = False,
         app_user: str = "",
+        from_page: bool = False,
     ) -> Job:
         """Place a new job in the room and on a worker.
 
         ``side_by_side``: a transparent picture is sent with its alpha beside it (else before a key colour).
-        ``app_user``: the third-party user that it is started for.
+        ``app_user``: the third-party user that it is started for. Rooms and robots of other such users are not there.
+        ``from_page``: whoever sits before the page starts it: then nobody could have come to drive it.
 
         Raises:
             ApiError: of the room, the robot, extend_param, the concurrency, the capacity.
         """
         room = await rooms.get(self._database, project_id, room_id)
-        if room is None:
+        if room is None or not _may_use(app_user, room.app_user_id):
             raise ApiError(ErrorCode.ROOM_NOT_FOUND)
         extend = parse_extend_param(body.extend_param)
-        robot = await self._robot(room, robot_id)
+        robot = await self._robot(room, robot_id, app_user)
+        if robot is None and body.own_robot:
+            raise ApiError(ErrorCode.ROBOT_NOT_FOUND, "the room has no robot")
+        if from_page and robot is not None and robot.app_type == THIRD_PARTY_DRIVEN:
+            raise ApiError(ErrorCode.DRIVEN_NOT_FROM_PAGE, "its owner starts it, and lets you join")
         video = spec.video_spec(room, side_by_side)
-        subtitle = room.settings.get("chat_subtitle_config") or default_subtitle(video.width, video.height).model_dump()
-        default_language = room.settings.get("default_language", ROOM_DEFAULTS["default_language"])
+        given = room.settings.get("chat_subtitle_config") or {}
+        subtitle = {**default_subtitle(video.width, video.height), **given}
+        settings = {**room_defaults(), **room.settings}
+        default_language = settings["default_language"]
         now = self._clock()
         job = Job(
             id=store.new_id(),
@@ -120,28 +137,30 @@ class JobService:
                 "transparency": video.transparency,
                 "render_mode": room.settings.get("render_mode") or "server",
                 "voice_config_list": spec.voices(room),
-                "chat_video_type": room.settings.get("chat_video_type", ROOM_DEFAULTS["chat_video_type"]),
+                "chat_video_type": settings["chat_video_type"],
                 "default_language": default_language,
-                "client_id": extend.client_id,
+                "client_id": body.client_id or extend.client_id,
                 "extend_param": body.extend_param or "",
                 "chat_access_address": address,
             },
             language=published(spec.fixed_language(robot) or spoken(default_language)),
             created_at=now,
             updated_at=now,
+            app_user_id=app_user,
         )
         job_spec = await self._spec(job, room, robot, video, request_id, app_user)
         await self._place(job)
-        await self._dispatch(job, job_spec)
+        await self._dispatch(job, job_spec, app_user)
         return job
 
-    async def _robot(self, room: Room, robot_id: str) -> Robot | None:
+    async def _robot(self, room: Room, robot_id: str, app_user: str) -> Robot | None:
         """The robot of the call, else the room's, else the newest made for the room, else the default assistant."""
         wanted = robot_id or room.robot_id
         if not wanted:
-            return await robots.of_room(self._database, room.project_id, room.id)
+            # Not one that another third-party user has made for a room that is everybody's.
+            return await robots.of_room(self._database, room.project_id, room.id, {"", app_user, room.app_user_id})
         robot = await robots.get(self._database, room.project_id, wanted)
-        if robot is None:
+        if robot is None or not _may_use(app_user, robot.app_user_id):
             raise ApiError(ErrorCode.ROBOT_NOT_FOUND)
         return robot
 
@@ -152,7 +171,7 @@ class JobService:
             self._database,
             self._settings.data / "knowledge",
             job.project_id,
-            spec.robot_spec(robot),
+            spec.robot_spec(robot, extend_param=job.settings["extend_param"], app_user=app_user),
             job.language,
             app_user,
         )
@@ -168,7 +187,15 @@ class JobService:
             rtc_room_id=job.rtc_room_id,
             users=[RtcUser.model_validate(user) for user in job.users],
             avatar_id=room.settings.get("model_asset_id") or "default",
-            voices=spec.voice_specs(room),
+            avatar_file=await self._scenes.pack(room),
+            voices=await wordlists.with_words(
+                self._database,
+                self._settings.data,
+                job.project_id,
+                spec.voice_specs(room),
+                (room.settings.get("video_config") or {}).get("is_vocabulary_config_enable"),
+                app_user,
+            ),
             video=video,
             background=background,
             layers=layers,
@@ -195,11 +222,11 @@ class JobService:
         except store.RoomGoneError:
             raise ApiError(ErrorCode.ROOM_NOT_FOUND) from None
 
-    async def _dispatch(self, job: Job, job_spec: JobSpec) -> None:
+    async def _dispatch(self, job: Job, job_spec: JobSpec, app_user: str) -> None:
         self._watch(job, job_spec)
         refused: ErrorCode | None = ErrorCode.START_FAILED
         try:
-            await self._dispatcher.start(job_spec)
+            await self._dispatcher.start(await self._reports.begin(job, job_spec, app_user))
             refused = None
         except NoCapacity:
             refused = ErrorCode.RESOURCE_FULL
@@ -241,7 +268,7 @@ class JobService:
 
     # --- show --------------------------------------------------------------------------------------
 
-    async def rtc_room(self, job: Job, only_types: tuple[str, ...] = ()) -> RtcRoomInfo:
+    async def rtc_room(self, job: Job, only_types: tuple[str, ...] = ()) -> answers.Answer:
         """The job's RTC room as answers show it."""
         key = await identity.rtc_key(self._database, job.project_id)
         return answers.rtc_room(job, key, self._settings.rtc_token_ttl_s, self._clock(), only_types)
@@ -251,7 +278,7 @@ class JobService:
         watch = self._watches.get(job.id)
         return watch.spec if watch else None
 
-    async def show(self, job: Job, only_types: tuple[str, ...] = ()) -> JobShown:
+    async def show(self, job: Job, only_types: tuple[str, ...] = ()) -> answers.Answer:
         """The answer of the state call."""
         return answers.shown(job, await self.rtc_room(job, only_types), self._clock())
 
@@ -308,6 +335,7 @@ class JobService:
 
     def _ended(self, job: Job) -> None:
         self._metrics.finished(job.id, job.state.value)
+        self._reports.wake()
         if watch := self._watches.pop(job.id, None):
             watch.disarm()
             watch.finished.set()

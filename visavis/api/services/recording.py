@@ -5,25 +5,26 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import re
 import textwrap
 import wave
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
 from visavis.dialogue.phrases import sentences
+from visavis.speech.lexicon import NOTHING, Lexicon, Reading, moved
 from visavis.speech.normalise import has_han
+from visavis.speech.ssml import Break, Piece, parse
 from visavis.speech.types import NORMAL, Language, Synthesiser, VoiceSettings
 
 SOUND: Final = "audio.wav"
 SUBTITLES: Final = "audio.srt"
 TIMES: Final = "audio.json"
 
-_TAG: Final = re.compile(r"</?[A-Za-z][^<>]*>")
+_SLOWEST, _FASTEST = 50, 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,9 @@ class Wanted:
     """What is to be spoken and which files are to be made.
 
     Attributes:
+        text: with tags of SSML, perhaps.
+        shown: what subtitles show instead of ``text``, sentence by sentence; empty, or with another number of sentences: that.
+        lexicon: words that are read in another way.
         channels: 1 or 2 (twice the same).
         subtitle_length: characters of a line of subtitles; 0: a sentence is one line.
         subtitle_lines: lines that are shown at once; 0 counts as 1.
@@ -39,6 +43,8 @@ class Wanted:
     text: str
     voice: str
     settings: VoiceSettings = NORMAL
+    shown: str = ""
+    lexicon: Lexicon = NOTHING
     channels: int = 1
     subtitles: bool = False
     subtitle_length: int = 0
@@ -57,14 +63,17 @@ class _Spoken:
 
 
 async def record(synthesiser: Synthesiser, wanted: Wanted, folder: Path) -> list[str]:
-    """Speak the text into files of ``folder``, which is made. Tags (SSML) are left out.
+    """Speak the text into files of ``folder``, which is made.
 
     Returns:
         The names of the files, the sound first; none: nothing in the text can be spoken.
+
+    Raises:
+        SsmlError: a tag cannot be read.
     """
+    script = parse(wanted.text)
     await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
-    text = _TAG.sub(" ", wanted.text)
-    language: Language = "zh" if has_han(text) else "en"
+    language: Language = "zh" if any(has_han(one.text) for one in script if isinstance(one, Piece)) else "en"
     spoken: list[_Spoken] = []
     part = folder / f"{SOUND}.part"
     samples, rate = 0, synthesiser.sample_rate
@@ -72,21 +81,33 @@ async def record(synthesiser: Synthesiser, wanted: Wanted, folder: Path) -> list
         sound.setnchannels(wanted.channels)
         sound.setsampwidth(2)
         sound.setframerate(rate)
-        for sentence in sentences(text, language):
-            start, phonemes = samples / rate, []
-            async for chunk in synthesiser.say(sentence, wanted.voice, language, wanted.settings):
-                pcm = np.repeat(chunk.pcm, wanted.channels).astype("<i2")
-                await asyncio.to_thread(sound.writeframes, pcm.tobytes())
-                samples += len(chunk.pcm)
-                phonemes += [
-                    {"phoneme": one.phoneme, "start_ms": _ms(start + one.start), "end_ms": _ms(start + one.end)}
-                    for one in chunk.phonemes
-                ]
-            if samples / rate > start:
-                spoken.append(_Spoken(sentence.strip(), start, samples / rate, phonemes))
-    if not samples:
+        for one in script:
+            if isinstance(one, Break):
+                silence = np.zeros(round(one.seconds * rate) * wanted.channels, "<i2")
+                await asyncio.to_thread(sound.writeframes, silence.tobytes())
+                samples += len(silence) // wanted.channels
+                continue
+            readings = await asyncio.to_thread(wanted.lexicon.find, one.text, one.readings)
+            for begin, end in _sentences(one.text, language, readings):
+                sentence, settings = one.text[begin:end], _settings(wanted, one, moved(readings, begin, end))
+                start, phonemes = samples / rate, []
+                async for chunk in synthesiser.say(sentence, wanted.voice, language, settings):
+                    pcm = np.repeat(chunk.pcm, wanted.channels).astype("<i2")
+                    await asyncio.to_thread(sound.writeframes, pcm.tobytes())
+                    samples += len(chunk.pcm)
+                    phonemes += [
+                        {"phoneme": sign.phoneme, "start_ms": _ms(start + sign.start), "end_ms": _ms(start + sign.end)}
+                        for sign in chunk.phonemes
+                    ]
+                if samples / rate > start:
+                    spoken.append(_Spoken(sentence, start, samples / rate, phonemes))
+    if not spoken:
         await asyncio.to_thread(part.unlink)
         return []
+    if wanted.shown:
+        shown = sentences(wanted.shown, language)
+        if len(shown) == len(spoken):
+            spoken = [replace(one, text=text) for one, text in zip(spoken, shown, strict=True)]
     # A file is there with its name only when it is whole.
     await asyncio.to_thread(os.replace, part, folder / SOUND)
     names = [SOUND]
@@ -97,6 +118,31 @@ async def record(synthesiser: Synthesiser, wanted: Wanted, folder: Path) -> list
         await asyncio.to_thread((folder / TIMES).write_text, _times(spoken), "utf-8")
         names.append(TIMES)
     return names
+
+
+def _sentences(text: str, language: Language, readings: Sequence[Reading]) -> Iterator[tuple[int, int]]:
+    """Where the sentences are; a word with a reading of its own is never cut."""
+    begin = end = 0
+    for sentence in sentences(text, language):
+        start = text.find(sentence, end)
+        if start < 0:  # it is not as it stood in the text: what is left is spoken in one go
+            break
+        if end > begin and any(one.start < start < one.end or one.start < end < one.end for one in readings):
+            end = start + len(sentence)
+            continue
+        if end > begin:
+            yield begin, end
+        begin, end = start, start + len(sentence)
+    else:
+        if end > begin:
+            yield begin, end
+        return
+    yield begin, len(text)
+
+
+def _settings(wanted: Wanted, piece: Piece, readings: tuple[Reading, ...]) -> VoiceSettings:
+    speed = min(max(round(wanted.settings.speed * piece.rate), _SLOWEST), _FASTEST)
+    return replace(wanted.settings, speed=speed, readings=readings)
 
 
 def _times(spoken: Sequence[_Spoken]) -> str:

@@ -221,12 +221,13 @@ def list_of_ids(body: Any) -> list[str]:
 
 
 async def robot_exists(call: Call, robot_id: str) -> None:
-    """A parent's check: the project has that robot.
+    """A parent's check: the project has that robot, and the third-party user who calls (if one does) may use it.
 
     Raises:
-        ApiError: it has not.
+        ApiError: it has not, or it is another third-party user's.
     """
-    if await robots.get(call.context.database, call.project_id, robot_id) is None:
+    robot = await robots.get(call.context.database, call.project_id, robot_id)
+    if robot is None or (call.app_user and robot.app_user_id not in ("", call.app_user)):
         raise ApiError(ErrorCode.ROBOT_NOT_FOUND)
 
 

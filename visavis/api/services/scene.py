@@ -43,6 +43,18 @@ class Scenes:
         background = spec.background_spec(room, str(picture) if picture else None)
         return background, [layer_spec(layer, file.result()) for layer, file in zip(layers, files, strict=True)]
 
+    async def pack(self, room: Room) -> str:
+        """The path of the room's avatar where that is an uploaded pack; empty: it is one of the installation's.
+
+        Raises:
+            ApiError: the pack is there, but cannot be used now.
+        """
+        try:
+            path = await self._assets.pack(room.project_id, room.settings.get("model_asset_id") or "")
+        except ApiError as error:
+            raise ApiError(ErrorCode.START_FAILED, error.detail or error.error_msg) from None
+        return str(path) if path else ""
+
     async def _background(self, room: Room) -> Path | None:
         config: dict[str, Any] = room.settings.get("background_config") or {}
         if config.get("background_type") != "IMAGE" or spec.transparent(room):

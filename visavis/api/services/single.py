@@ -5,7 +5,7 @@ A :class:`Setting` says what is particular about one, :func:`serve_setting` make
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,6 +28,7 @@ class Setting:
         parent: raises ApiError unless the project has a parent of the first key's value.
         defaults: the answer while nothing was set. None: then there is nothing to show, nor to update.
         prepare: as a resource's.
+        ahead: called with what it will be, before the transaction: may take its time, raises ApiError to refuse.
     """
 
     kind: str
@@ -37,6 +38,7 @@ class Setting:
     defaults: Mapping[str, Any] | None = None
     not_found: ErrorCode = ErrorCode.NOT_FOUND
     prepare: Prepare | None = None
+    ahead: Callable[[Call, dict[str, Any]], Awaitable[None]] | None = None
 
 
 def serve_setting(setting: Setting, *, show: str = "", update: str = "", create: str = "", delete: str = "") -> None:
@@ -83,6 +85,10 @@ async def _show_setting(setting: Setting, call: Call) -> Reply:
 async def _put_setting(setting: Setting, call: Call, *, must_exist: bool, must_not: bool = False) -> Reply:
     record_id, parent_id = await _which(setting, call)
     given = {name: value for name, value in call.body.items() if name not in setting.keys}
+    if setting.ahead is not None:
+        now = await records.get(call.context.database, call.project_id, setting.kind, record_id)
+        if not (must_exist and now is None) and not (must_not and now is not None):
+            await setting.ahead(call, {**(now.whole if now else {}), **given})
     async with records.transaction(call.context.database) as steps:
         old = await steps.get(call.project_id, setting.kind, record_id)
         if must_exist and old is None:

@@ -18,6 +18,7 @@ from visavis.api.services.recording import Wanted, record
 from visavis.errors import VisavisError
 from visavis.settings import Settings
 from visavis.speech.factory import create_synthesiser
+from visavis.speech.lexicon import NOTHING, from_json
 from visavis.speech.types import Synthesiser, VoiceSettings
 from visavis.store import records
 from visavis.store.database import Database
@@ -122,6 +123,8 @@ def _wanted(document: dict[str, Any]) -> Wanted:
         text=document["text"],
         voice=document["voice"],
         settings=VoiceSettings(document["speed"], document["pitch"], document["volume"]),
+        shown=document.get("shown", ""),
+        lexicon=from_json(document["lexicon"]) if document.get("lexicon") else NOTHING,
         channels=document["channels"],
         subtitles=document.get("gen_srt", False),
         subtitle_length=document.get("srt_len", 0),
@@ -132,8 +135,8 @@ def _wanted(document: dict[str, Any]) -> Wanted:
 
 async def _end(context: Context, project_id: str, job_id: str, names: list[str], reason: str) -> None:
     # What was said is in the files; the text need not be kept beside them.
-    ended = {"state": "FAILED" if reason else "SUCCEED", "files": names, "fail_msg": reason, "text": ""}
-    await _step(context, project_id, job_id, ended)
+    ended = {"state": "FAILED" if reason else "SUCCEED", "files": names, "fail_msg": reason}
+    await _step(context, project_id, job_id, {**ended, "text": "", "shown": "", "lexicon": ""})
 
 
 async def _step(context: Context, project_id: str, job_id: str, news: dict[str, Any]) -> Record | None:

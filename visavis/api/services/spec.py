@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from visavis.contract.base import SpokenLanguage, spoken
 from visavis.contract.errors import ApiError, ErrorCode
 from visavis.contract.media_types import CANVASES, DEFAULT_SIZE, DEFAULT_VOICE, crop_canvas, parse_color
-from visavis.contract.robots import ASSISTANT, CONFIG_OF, THIRD_PARTY_MODEL, check_llm_url
+from visavis.contract.robots import ASSISTANT, CONFIG_OF, THIRD_PARTY_DRIVEN, THIRD_PARTY_MODEL, check_llm_url
 from visavis.session.spec import (
     BackgroundSpec,
     LlmSpec,
@@ -152,15 +152,17 @@ def _background_rect(room: Room, config: dict[str, Any]) -> tuple[int, int, int,
     return (x, y, width, height) if x + width >= across and y + height >= down else None
 
 
-def robot_spec(robot: Robot | None) -> RobotSpec:
+def robot_spec(robot: Robot | None, *, extend_param: str = "", app_user: str = "") -> RobotSpec:
     """The robot for a worker; None: the assistant that answers from the shipped knowledge.
+
+    ``extend_param``, ``app_user``: of the job's start, for a third-party language model.
 
     Raises:
         ApiError: the robot needs a vendor's service that is not served here.
     """
     if robot is None:
         return RobotSpec(app_type=ASSISTANT, tail_silence_ms=_DEFAULT_TAIL_SILENCE_MS)
-    if robot.app_type not in (THIRD_PARTY_MODEL, ASSISTANT):
+    if robot.app_type not in (THIRD_PARTY_DRIVEN, THIRD_PARTY_MODEL, ASSISTANT):
         raise ApiError(
             ErrorCode.ROBOT_UNUSABLE, f"app_type {robot.app_type} is stored, but cannot hold a dialogue here"
         )
@@ -169,11 +171,11 @@ def robot_spec(robot: Robot | None) -> RobotSpec:
         name=robot.name,
         app_type=robot.app_type,
         tail_silence_ms=robot.settings.get("tail_silence_time", _DEFAULT_TAIL_SILENCE_MS),
-        llm=_llm(robot) if robot.app_type == THIRD_PARTY_MODEL else None,
+        llm=_llm(robot, extend_param, app_user) if robot.app_type == THIRD_PARTY_MODEL else None,
     )
 
 
-def _llm(robot: Robot) -> LlmSpec:
+def _llm(robot: Robot, extend_param: str, app_user: str) -> LlmSpec:
     config = robot.config(CONFIG_OF[THIRD_PARTY_MODEL])
     url = config.get("llm_url", "")
     check_llm_url(url)
@@ -189,6 +191,8 @@ def _llm(robot: Robot) -> LlmSpec:
         app_id=app_id,
         stream=config.get("is_stream", True),
         chat_rounds=config.get("chat_rounds", _DEFAULT_CHAT_ROUNDS),
+        extend_param=extend_param,
+        user=app_user,
     )
 
 

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from visavis.api.catalogue import has_voice
 from visavis.api.services.resources import Resource, require
+from visavis.api.services.wordlists import ENTRY, GROUP, KIND_OF
 from visavis.api.skeleton import Call
 from visavis.contract.errors import ApiError, ErrorCode
+from visavis.speech import ipa, pinyin, say_as
+from visavis.speech.lexicon import composed
 from visavis.speech.normalise import has_han
 from visavis.store.records import Filter, Record, Transaction
-
-GROUP: Final = "vocabulary_group"
-ENTRY: Final = "vocabulary_entry"
 
 MOST_GROUPS: Final = 100
 MOST_ENTRIES: Final = 1000
 """Of one group; of no group, as many."""
-
-_SPOKEN_AS: Final = ("date", "number", "figure", "telephone", "spell", "english")
-_SYLLABLE: Final = r"(?:[a-zü]|u:|[āáǎàēéěèīíǐìōóǒòūúǔùǖǘǚǜ])+[0-5]?"
-_PINYIN: Final = re.compile(rf"{_SYLLABLE}(?:[ '’-]?{_SYLLABLE})*", re.IGNORECASE)
-_LATIN: Final = re.compile(r"[A-Za-z]")
 
 
 async def _group(call: Call, steps: Transaction, given: dict[str, Any], _: Record | None) -> dict[str, Any]:
@@ -81,24 +75,26 @@ def check_reading(entry: Mapping[str, str]) -> None:
     Raises:
         ApiError: it cannot; it names the field.
     """
-    key, value = entry["key"].strip(), entry["value"].strip()
-    kind = entry["type"]
+    key, value = composed(entry["key"]).strip(), entry["value"].strip()
+    kind = KIND_OF[entry["type"]]
     if not key:
         raise _wrong("key: a word is needed")
-    if not value and kind != "CONTINUUM":
-        raise _wrong(f"value: type {kind} needs one")
-    if kind == "CHINESE_G2P":
-        if not has_han(key):
-            raise _wrong("key: type CHINESE_G2P is of Chinese characters")
-        if _PINYIN.fullmatch(value) is None:
-            raise _wrong("value: type CHINESE_G2P takes pinyin, such as chong2 qing4")
-    elif kind == "PHONETIC_SYMBOL":
-        if _LATIN.search(key) is None:
-            raise _wrong("key: type PHONETIC_SYMBOL is of English words")
-        if has_han(value) or any(sign.isdecimal() for sign in value):
-            raise _wrong("value: type PHONETIC_SYMBOL takes phonetic symbols")
-    elif kind == "SAY_AS" and value not in _SPOKEN_AS:
-        raise _wrong(f"value: type SAY_AS takes one of {', '.join(_SPOKEN_AS)}")
+    if not value and kind != "linked":
+        raise _wrong(f"value: type {entry['type']} needs one")
+    if kind == "pinyin" and not has_han(key):
+        raise _wrong("key: type CHINESE_G2P is of Chinese characters")
+    if kind == "ipa" and not any("a" <= letter <= "z" for letter in key.lower()):
+        raise _wrong("key: type PHONETIC_SYMBOL is of English words")
+    try:
+        if kind == "pinyin":
+            characters = [has_han(one) for one in key]
+            pinyin.syllables(value, len(characters) if all(characters) else None)
+        elif kind == "ipa":
+            ipa.to_phonemes(value)
+        elif kind == "say-as":
+            say_as.check(key, value)
+    except ValueError as error:
+        raise _wrong(f"value: {entry['type']}: {error}") from None
 
 
 def _wrong(detail: str) -> ApiError:

@@ -31,7 +31,7 @@ def text(content: str) -> list[Block]:
             open_lines.clear()
 
     for line in lines:
-        level = _level(line)
+        level = heading_level(line)
         if not line or level:
             close()
         if level:
@@ -50,7 +50,8 @@ def _inner(lines: list[str]) -> list[str]:
     return lines[full[0] : full[-1]] if full else []
 
 
-def _level(line: str) -> int:
+def heading_level(line: str) -> int:
+    """The level of a line such as "Chapter 2"; 0: it is none."""
     if not line or len(line) > _LONGEST_HEADING or line.endswith(("。", "，", ",", "；", ";")):
         return 0
     return next((level for level, pattern in _HEADINGS if pattern.match(line)), 0)

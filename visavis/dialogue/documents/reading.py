@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from visavis.dialogue.documents import markup, plain, word
+from visavis.dialogue.documents import markup, pdf, plain, word
 from visavis.dialogue.documents.blocks import Block, DocumentError
 
 MAX_CHARACTERS: Final = 2_000_000
@@ -24,7 +24,7 @@ _OF_TEXT: Final[Mapping[str, Callable[[str], list[Block]]]] = {
 }
 _SAME: Final = {"markdown": "md", "htm": "html"}
 
-TYPES: Final = ("txt", "md", "markdown", "html", "htm", "csv", "docx")
+TYPES: Final = ("txt", "md", "markdown", "html", "htm", "csv", "docx", "pdf")
 """The extensions of files that can be read."""
 
 
@@ -50,7 +50,12 @@ def read(file_type: str, content: bytes) -> list[Block]:
         DocumentError: it is damaged, of another type, empty or too long.
     """
     kind = _SAME.get(file_type, file_type)
-    blocks = word.docx(content) if kind == "docx" else _OF_TEXT[kind](decoded(content, html=kind == "html"))
+    if kind == "pdf":
+        blocks = pdf.pdf(content, MAX_CHARACTERS)
+    elif kind == "docx":
+        blocks = word.docx(content)
+    else:
+        blocks = _OF_TEXT[kind](decoded(content, html=kind == "html"))
     if not blocks:
         raise DocumentError("there is no text in it")
     characters = sum(len(block.text) for block in blocks)

@@ -2,7 +2,8 @@
 /** What comes before a conversation: the one button, the sign-in form, the choice of a room. */
 import { onLanguage, t } from "../i18n.js";
 import { problemOf } from "../problems.js";
-import { account, readLink, rememberJob, rememberedJob, rooms, signIn, signOut } from "../signin.js";
+import { kiosk, readLink, typedCode } from "../link.js";
+import { account, rememberJob, rememberedJob, rooms, signIn, signOut } from "../signin.js";
 import { button, byId, input, make, showView } from "./dom.js";
 
 /** @typedef {import("../types.js").StartOptions} StartOptions */
@@ -36,7 +37,14 @@ export class Start {
       event.preventDefault();
       void this.#submit();
     });
-    addEventListener("hashchange", () => document.body.dataset.view !== "talk" && this.open());
+    byId("code-form").addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.#useCode(begin);
+    });
+    addEventListener("hashchange", () => {
+      readLink(); // in any case: its code leaves the address
+      if (document.body.dataset.view !== "talk") this.open();
+    });
     onLanguage(() => this.#words());
   }
 
@@ -47,8 +55,10 @@ export class Start {
   wish() {
     const link = readLink();
     if (link.code) return link;
+    const kept = kiosk();
     const job = rememberedJob();
-    if (job) return { job };
+    if (job) return { job, ...(kept?.textOnly ? { textOnly: true } : {}) };
+    if (kept) return kept;
     const known = account();
     const room = this.#room?.room_id ?? link.room;
     return known && room ? { project: known.projectId, room, token: known.token } : null;
@@ -65,9 +75,33 @@ export class Start {
 
   showSignIn() {
     showView("signin");
-    input("project").value ||= readLink().project;
+    const { project, room } = readLink();
+    input("project").value ||= project;
+    byId("code-card").hidden = !project || !room; // a code opens one room, which the link has to name
     this.#setError("");
+    byId("code-error").textContent = "";
     byId("signin-title").focus();
+  }
+
+  /** The place to type an activation code into. */
+  showCode() {
+    this.showSignIn();
+    /** @type {HTMLDetailsElement} */ (byId("code-card")).open = true;
+    input("active-code").focus();
+  }
+
+  /** @param {(options: StartOptions) => void} begin */
+  #useCode(begin) {
+    const code = typedCode(input("active-code").value);
+    input("active-code").setAttribute("aria-invalid", String(!code));
+    byId("code-error").textContent = code ? "" : t("code.wrong");
+    if (!code) {
+      input("active-code").focus();
+      return byId("code-error").scrollIntoView({ block: "nearest" });
+    }
+    const { project, room } = readLink();
+    input("active-code").value = "";
+    begin({ project, room, code });
   }
 
   #words() {
@@ -75,6 +109,7 @@ export class Start {
     byId("start-lead").textContent = t(wish?.job ? "start.resume" : "start.lead");
     byId("talk-text").textContent = t(wish?.job ? "start.resumeButton" : "start.button");
     const known = account();
+    if (byId("code-error").textContent) byId("code-error").textContent = t("code.wrong");
     byId("whoami").hidden = !known || Boolean(wish?.code);
     /** @type {HTMLElement} */ (byId("whoami").firstElementChild).textContent =
       [known && t("start.account", { project: known.project }), this.#room?.room_name].filter(Boolean).join(" · ");

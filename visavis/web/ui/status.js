@@ -2,7 +2,7 @@
 /** The state in words, at the top of the page. */
 import { CHAT } from "../conversation.js";
 import { onLanguage, t } from "../i18n.js";
-import { byId } from "./dom.js";
+import { announce, byId } from "./dom.js";
 
 /**
  * @param {import("../session.js").Session} session
@@ -45,6 +45,14 @@ export class Status {
     this.#show();
   }
 
+  /** Before the first word, and as long as it lasts. */
+  #tellRecorded() {
+    const sign = byId("recorded");
+    const hidden = !this.session.job?.recorded || ["idle", "ended", "failed"].includes(this.session.state);
+    if (sign.hidden && !hidden) announce(t("page.recordedTitle"));
+    sign.hidden = hidden;
+  }
+
   #show() {
     clearTimeout(this.#tick);
     const key = stateKey(this.session, this.talk);
@@ -53,6 +61,7 @@ export class Status {
     const place = byId("status-text");
     if (place.textContent !== text) place.textContent = text;
     document.body.dataset.state = this.session.state;
+    this.#tellRecorded();
     document.body.dataset.flow = key;
     if (key === "fallingAsleepIn" && left > 0) this.#tick = setTimeout(() => this.#show(), 1000);
   }

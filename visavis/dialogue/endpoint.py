@@ -1,0 +1,101 @@
+"""Where a language model is, and what it is asked: OpenAI-compatible, or the published third-party callback."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+from urllib.parse import urlencode
+
+from visavis.dialogue.types import Turn
+from visavis.speech.types import Language
+
+_BRIEF: Final[dict[Language, str]] = {
+    "en": "You are Mira, a digital human. Your words are spoken aloud: answer in English, in one to three short "
+    "sentences, without lists, markup or links.",
+    "zh": "你是数字人米拉。你的回答会被朗读出来：请用中文回答，一到三个短句，不要使用列表、标记或链接。",
+}
+_HEADERS: Final = {
+    "Accept": "text/event-stream, application/json",
+    # A reply is some kilobytes; compressed, a few of them could become a gigabyte here.
+    "Accept-Encoding": "identity",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a model is and how it is asked.
+
+    ``url``: for "openai" the base URL or the .../chat/completions URL; for "metastudio" the callback's URL.
+    ``api_key``: the bearer token, or the app key that signs the callback.
+    ``chat_rounds``: questions with their answers that a request carries, the present question included.
+    ``extend_param``, ``user``: of the job, for the callback; an empty user: the turn's.
+    """
+
+    url: str
+    protocol: Literal["openai", "metastudio"] = "openai"
+    model: str = ""
+    api_key: str = field(default="", repr=False)
+    app_id: str = ""
+    stream: bool = True
+    chat_rounds: int = 5
+    system_prompt: str = ""
+    extend_param: str = field(default="", repr=False)
+    user: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One request to a model. ``secrets``: what must not reach a log, even when the model sends it back."""
+
+    url: str = field(repr=False)
+    headers: dict[str, str] = field(repr=False)
+    body: dict[str, Any] = field(repr=False)
+    secrets: tuple[str, ...] = field(repr=False)
+
+
+def signed_query(app_key: str, url: str, milliseconds: int) -> dict[str, str]:
+    """The published signature of the callback: hex HMAC-SHA256 of URL and decimal time, and the time in hex."""
+    mac = hmac.new(app_key.encode(), f"{url}{milliseconds}".encode(), hashlib.sha256)
+    return {"secret": mac.hexdigest(), "time_stamp": f"{milliseconds:x}"}
+
+
+def ask(end: Endpoint, turn: Turn, milliseconds: int) -> Ask:
+    """The request of a turn, signed for now (epoch milliseconds)."""
+    depth = 2 * max(0, end.chat_rounds - 1)
+    history = list(turn.history)[-depth:] if depth else []
+    messages = [{"role": message.role, "content": message.text} for message in history]
+    messages.append({"role": "user", "content": turn.text})
+    return (
+        _callback(end, turn, messages, milliseconds) if end.protocol == "metastudio" else _openai(end, turn, messages)
+    )
+
+
+def _callback(end: Endpoint, turn: Turn, messages: list[dict[str, str]], milliseconds: int) -> Ask:
+    query = signed_query(end.api_key, end.url, milliseconds)
+    body = {
+        "messages": messages,
+        "app_id": end.app_id,
+        "user": end.user or turn.user_id,
+        "session_id": turn.session_id,
+        "is_stream": end.stream,
+        "extend_param": end.extend_param,
+    }
+    # The address is signed as it was configured, so it is sent as it was configured, and the query follows.
+    address, _, _ = end.url.partition("#")
+    url = f"{address}{'&' if '?' in address else '?'}{urlencode(query)}"
+    return Ask(url, dict(_HEADERS), body, tuple(filter(None, (query["secret"], end.api_key))))
+
+
+def _openai(end: Endpoint, turn: Turn, messages: list[dict[str, str]]) -> Ask:
+    system = end.system_prompt or _BRIEF[turn.language]
+    body: dict[str, Any] = {"messages": [{"role": "system", "content": system}, *messages], "stream": end.stream}
+    if end.model:
+        body["model"] = end.model
+    headers = dict(_HEADERS)
+    if end.api_key:
+        headers["Authorization"] = f"Bearer {end.api_key}"
+    base = end.url.rstrip("/")
+    url = base if base.endswith("/chat/completions") else f"{base}/chat/completions"
+    return Ask(url, headers, body, tuple(filter(None, (end.api_key,))))
