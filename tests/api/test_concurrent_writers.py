@@ -25,7 +25,8 @@ import pytest
 from contract_world import PROJECT, Ask, World, running
 from sqlalchemy import func, insert, select
 
-from visavis.api.services import briefing, references
+from visavis.api.services import references
+from visavis.api.services.worker_files import kept
 from visavis.api.services.resources import MOST
 from visavis.store import codes, records, tables
 
@@ -234,10 +235,9 @@ def test_jobs_that_start_together_write_one_file_of_knowledge(tmp_path: Path) ->
     gate = threading.Barrier(WRITERS)
 
     def write(number: int) -> bytes:
-        entries = [{"id": "a", "questions": {"en": ["What?"]}, "answers": {"en": "That."}}]
         for turn in range(20):
             gate.wait(30)
-            briefing._kept(tmp_path / f"knowledge {turn}.json", entries)
+            kept(tmp_path / f"knowledge {turn}.json", b"What is asked, and what is answered.")
         return (tmp_path / "knowledge 19.json").read_bytes()
 
     with ThreadPoolExecutor(WRITERS) as pool:

@@ -6,13 +6,13 @@ import asyncio
 import hashlib
 import json
 import re
-import secrets
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from visavis.api.services import greeting, topics
 from visavis.api.services.topics import Topic
+from visavis.api.services.worker_files import kept
 from visavis.session.spec import RobotSpec
 from visavis.store.database import Database
 
@@ -36,7 +36,9 @@ async def briefed(
         entries = _entries(await topics.heard_by(database, project_id, app_user))
         if entries:
             name = hashlib.sha256(f"{project_id}\n{app_user}".encode()).hexdigest()[:32]
-            more["knowledge"] = [str(await asyncio.to_thread(_kept, folder / f"{name}.json", entries))]
+            whole = {"format": "visavis-knowledge", "version": 1, "entries": entries}
+            content = json.dumps(whole, ensure_ascii=False).encode()
+            more["knowledge"] = [str(await asyncio.to_thread(kept, folder / f"{name}.json", content))]
     return robot.model_copy(update=more)
 
 
@@ -57,17 +59,3 @@ def _entries(known: Sequence[Topic]) -> list[dict[str, Any]]:
 
 def _language(text: str) -> str:
     return "zh" if _HAN.search(text) else "en"
-
-
-def _kept(path: Path, entries: list[dict[str, Any]]) -> Path:
-    """The file of these entries. One that says the same stays as it is: workers have made its index already."""
-    content = json.dumps({"format": "visavis-knowledge", "version": 1, "entries": entries}, ensure_ascii=False).encode()
-    try:
-        if path.read_bytes() == content:
-            return path
-    except FileNotFoundError:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    new = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
-    new.write_bytes(content)
-    new.replace(path)
-    return path

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import secrets
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from visavis import log
+from visavis.api.services.worker_files import kept
 from visavis.session.spec import VoiceSpec
 from visavis.speech import lexicon
 from visavis.speech.lexicon import Entry, Kind, Lexicon
@@ -100,19 +100,7 @@ async def with_words(
         words = await lexicon_of(database, project_id, voice, app_user)
         if words:
             name = hashlib.sha256(f"{project_id}\n{voice}\n{app_user}".encode()).hexdigest()[:32]
-            known[voice] = str(await asyncio.to_thread(_kept, data / _FOLDER / f"{name}.json", lexicon.to_json(words)))
+            known[voice] = str(
+                await asyncio.to_thread(kept, data / _FOLDER / f"{name}.json", lexicon.to_json(words).encode())
+            )
     return [one.model_copy(update={"lexicon": known.get(one.voice_id, "")}) for one in voices]
-
-
-def _kept(path: Path, content: str) -> Path:
-    """The file of these words. One that says the same stays as it is: workers have read it already."""
-    raw = content.encode()
-    try:
-        if path.read_bytes() == raw:
-            return path
-    except FileNotFoundError:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    new = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    new.write_bytes(raw)
-    new.replace(path)
-    return path
