@@ -26,8 +26,8 @@ from contract_world import PROJECT, Ask, World, running
 from sqlalchemy import func, insert, select
 
 from visavis.api.services import references
-from visavis.api.services.worker_files import kept
 from visavis.api.services.resources import MOST
+from visavis.api.services.worker_files import kept
 from visavis.store import codes, records, tables
 
 WRITERS = 8
