@@ -226,17 +226,19 @@ async def test_agencies_are_an_admin_s(server: Server) -> None:
 @pytest.mark.parametrize("kind", ["audio_record", "dialog_report"])
 async def test_where_things_go(server: Server, kind: str) -> None:
     path, switch = f"{C}/{kind.replace('_', '-')}-config", f"enable_{kind}"
-    body = {switch: True, "obs_bucket_name": "my-bucket.one", "obs_endpoint": "store.example:9000"}
+    body = {switch: False, "obs_bucket_name": "my-bucket.one", "obs_endpoint": "store.example:9000"}
     assert (await refused(server, "GET", path))[0] == 404
     assert (await refused(server, "PUT", path, body))[0] == 404
     for name in ("No", "UPPER", "two..dots", "-hyphen", "a b c", "hyphen-"):
         assert (await refused(server, "POST", path, {**body, "obs_bucket_name": name}))[0] == 400, name
-    for endpoint in ("http://store.example", "https://a@b.example", "store.example/path", "x:99999", "a..b", "::1"):
+    for endpoint in ("https://a@b.example", "store.example/path", "x:99999", "a..b", "::1"):
         assert (await refused(server, "POST", path, {**body, "obs_endpoint": endpoint}))[0] == 400, endpoint
     await ask(server, "POST", path, body)
     assert (await refused(server, "POST", path, body))[0] == 409
+    # Switched on, it must be able to write there, and nobody has named a store: test_api_reports.py has the rest.
+    assert await refused(server, "PUT", path, {switch: True}) == (400, "MSS.00000003")
     server.clock.now += 5
-    await ask(server, "PUT", path, {"obs_endpoint": "https://other.example/", switch: False})
+    await ask(server, "PUT", path, {"obs_endpoint": "https://other.example/"})
     shown = await ask(server, "GET", path)
     assert shown == {
         "project_id": "p1",

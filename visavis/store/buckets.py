@@ -21,7 +21,8 @@ PURPOSE: Final = "buckets.secret"
 DEFAULT_REGION: Final = "us-east-1"
 
 _PORTS: Final = {"https": 443, "http": 80}
-_HOST: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|\[[0-9A-Fa-f:.]{2,45}\]")
+_LABEL: Final = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_HOST: Final = re.compile(rf"(?=.{{1,253}}$){_LABEL}(?:\.{_LABEL})*|\[[0-9A-Fa-f:.]{{2,45}}\]")
 _KEY: Final = re.compile(r"[!-~]{1,128}")
 _REGION: Final = re.compile(r"[A-Za-z0-9-]{1,64}")
 
