@@ -91,6 +91,9 @@ async def test_a_third_party_drives_it(server: RunningServer, cloud: Cloud, reco
     room_id = await asyncio.to_thread(cloud.room, robot_id=robot)
     async with guest(cloud, room_id, stop=False) as visitor, driving(cloud, visitor) as driver:
         senses = visitor.senses
+        rested = asyncio.Event()
+        senses.on_picture = lambda _: rested.set() if len(senses.pictures) > 30 else None
+        await asyncio.wait_for(rested.wait(), 15)  # more than a second of a face at rest, to compare with
 
         # Text, as a model writes it.
         for seq, piece in enumerate(["Good morn", "ing every", "body, I am a puppet. ", "Somebody else speaks."], 1):
@@ -178,6 +181,7 @@ async def test_the_driver_of_the_documents_works(cloud: Cloud, tmp_path: Path) -
         try:
             async with asyncio.timeout(20):
                 assert (await process.stdout.readline()).startswith(b"MSS.00000000")
+                assert await process.stdout.readline() == b"driving\n"  # before it, a question meets nobody
             visitor.tell("send-text", content="Is anybody there?")
             await visitor.until("bot-output", lambda data: data["text"] == "You said, Is anybody there?")
             await visitor.stop()
