@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import datetime
+from functools import lru_cache
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -61,7 +62,12 @@ def published(language: SpokenLanguage) -> Literal["CN", "EN"]:
 
 def rfc3339(epoch: float | None) -> str:
     """Epoch seconds as ``2021-01-10T08:43:17Z``; empty for a time that has not come."""
-    return "" if epoch is None else time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(epoch))
+    return "" if epoch is None else _written(int(epoch))
+
+
+@lru_cache(4096)
+def _written(epoch: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(epoch))
 
 
 def from_rfc3339(text: str) -> float:

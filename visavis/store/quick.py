@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _POOL: Final = 4
 _BUSY_S: Final = 0.05
+_MAPPED_BYTES: Final = 1 << 30
 _TIMEOUT_S: Final = 10.0
 
 _log = log.get(__name__)
@@ -116,6 +117,8 @@ class SqliteReader:
         if self._connection is None:
             self._connection = sqlite3.connect(self._file, timeout=_BUSY_S, isolation_level=None)
             self._connection.execute("PRAGMA query_only=ON")
+            # Its own cache of pages is void after each write of others; the system's, read in place, is not.
+            self._connection.execute(f"PRAGMA mmap_size={_MAPPED_BYTES}")
         # All rows: a statement that is not at its end would hold on to this moment's state of the database.
         rows = self._connection.execute(compiled.text, compiled.values(given)).fetchall()
         return compiled.row(rows[0]) if rows else None
