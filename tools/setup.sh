@@ -47,7 +47,7 @@ if [ "$want" = tests ]; then
   need_packages chromium libatomic1 coturn fonts-noto-cjk postgresql
   # The Node SDK's test. Any node from 18 on will do; npm is only asked where its registry is.
   command -v node >/dev/null || need_packages nodejs
-  command -v npm >/dev/null || [ -n "${NPM_CONFIG_REGISTRY:-}" ] || need_packages npm
+  command -v npm >/dev/null || [ -n "${NPM_CONFIG_REGISTRY:-}" ] || (need_packages npm) || say "npm is not here"
 fi
 # Letters for subtitles and text in the picture. Without the right to install it goes on: the server logs what is missing.
 if ! find /usr/share/fonts ~/.local/share/fonts -iname '*cjk*' -o -iname 'wqy*' 2>/dev/null | grep -q .; then
