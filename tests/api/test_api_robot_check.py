@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 from control_server import Server
+from listening import listening
 
 from visavis.api.services import validating
 from visavis.dialogue.endpoint import signed_query
@@ -42,16 +43,8 @@ class ThirdParty:
 @asynccontextmanager
 async def third_party() -> AsyncIterator[ThirdParty]:
     model = ThirdParty()
-    app = web.Application()
-    app.router.add_post("/{path:.*}", model.serve)
-    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.2)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    model.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    try:
+    async with listening(model.serve) as model.url:
         yield model
-    finally:
-        await runner.cleanup()
 
 
 async def validate(server: Server, app_type: int, **config: Any) -> tuple[int, str, str]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import structlog
 from aiohttp import web
+from listening import listening
 
 from visavis.dialogue.endpoint import Endpoint
 from visavis.dialogue.model import ModelDialogue
@@ -49,14 +50,9 @@ class Model:
 @asynccontextmanager
 async def model_server() -> AsyncIterator[Model]:
     server = Model()
-    app = web.Application()
-    app.router.add_post("/{path:.*}", server.serve)
-    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.2)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    server.url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
-    yield server
-    await runner.cleanup()
+    async with listening(server.serve) as url:
+        server.url = f"{url}/v1"
+        yield server
 
 
 def delta(text: str) -> bytes:

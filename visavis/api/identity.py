@@ -21,7 +21,6 @@ from visavis.store.vault import digest
 
 # An unknown AK costs the same work as a wrong signature.
 _NOBODY = store.AccessKey(ak="", sk=secrets.token_urlsafe(30), project_id="")
-_READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _BODY_HEADERS = frozenset({b"content-length", b"transfer-encoding"})
 
 
@@ -138,11 +137,6 @@ def require(caller: Identity, role: Role) -> None:
         )
 
 
-def needed_for(method: str) -> Role:
-    """What a request needs unless its operation says otherwise: who reads needs to be a viewer, who writes an operator."""
-    return Role.VIEWER if method in _READS else Role.OPERATOR
-
-
 def enter(request: Request, context: Context, caller: Identity, role: Role) -> str:
     """The door of every operation of a project: that of the path. Also checks X-App-UserId.
 
@@ -157,11 +151,6 @@ def enter(request: Request, context: Context, caller: Identity, role: Role) -> s
     return project_id
 
 
-async def project_of(request: Request, context: Ctx, caller: Annotated[Identity, Depends(identify)]) -> str:
-    """The project of the path, which must be the caller's, for a request that reads or writes as its method says."""
-    return enter(request, context, caller, needed_for(request.method))
-
-
 def check_app_user(request: Request) -> None:
     """X-App-UserId must contain no Chinese: here, nothing but printable ASCII, at most 128 characters."""
     app_user = header(request, b"x-app-userid")
@@ -170,4 +159,3 @@ def check_app_user(request: Request) -> None:
 
 
 Caller = Annotated[Identity, Depends(identify)]
-ProjectId = Annotated[str, Depends(project_of)]

@@ -24,6 +24,7 @@ from visavis.api.auditing import note
 from visavis.api.context import Context
 from visavis.api.errors import http_response, response
 from visavis.api.identity import Identity, enter, header, identify
+from visavis.api.parse import check_json
 from visavis.contract import checking
 from visavis.contract.errors import ApiError, ErrorCode
 from visavis.contract.model import Contract, Operation, Shape
@@ -274,9 +275,7 @@ class _Endpoint:
 async def _json(request: Request) -> bytes:
     raw = await request.body()
     if raw.strip():
-        media_type = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
-        if media_type != "application/json":
-            raise ApiError(ErrorCode.UNSUPPORTED_MEDIA_TYPE, "wanted application/json")
+        check_json(request)
     return raw
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from datetime import datetime
 from functools import lru_cache
-from typing import Annotated, Literal
+from typing import Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 SpokenLanguage = Literal["zh", "en"]
 
@@ -16,8 +16,6 @@ Language = Literal["zh_CN", "en_US", "CN", "EN", "ESP", "por", "Arabic", "Thai",
 """The published enumeration; all but Chinese and English exist on other sites only."""
 
 _SPOKEN: dict[str, SpokenLanguage] = {"zh_CN": "zh", "CN": "zh", "en_US": "en", "EN": "en"}
-
-ShortId = Annotated[str, Field(max_length=64)]
 
 
 class Request(BaseModel):

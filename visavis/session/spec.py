@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -344,5 +344,3 @@ JobEvent = Annotated[
     HeldEvent | HeartbeatEvent | ChatStateEvent | TurnEvent | DriveEvent | FinishedEvent,
     Field(discriminator="kind"),
 ]
-
-Stats = dict[str, Any]

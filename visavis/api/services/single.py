@@ -53,14 +53,6 @@ def serve_setting(setting: Setting, *, show: str = "", update: str = "", create:
         handles(delete)(lambda call: _delete_setting(setting, call))
 
 
-async def setting_of(setting: Setting, call: Call, **keys: str) -> dict[str, Any] | None:
-    """What was set (secrets included), over the defaults; None: nothing, and there are none. ``keys``: of :attr:`Setting.keys`."""
-    record = await records.get(call.context.database, call.project_id, setting.kind, _key(setting, keys))
-    if record is None:
-        return None if setting.defaults is None else dict(setting.defaults)
-    return {**(setting.defaults or {}), **record.whole}
-
-
 def _key(setting: Setting, given: Mapping[str, Any]) -> str:
     return ":".join(str(given.get(name) or setting.key_defaults.get(name, "")) for name in setting.keys) or "one"
 
