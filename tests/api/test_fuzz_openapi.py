@@ -12,6 +12,7 @@ A longer run, over new random mixtures and over schemathesis' own chains of call
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import os
 import random
@@ -122,12 +123,22 @@ def _nested(value: Any) -> bool:
     return isinstance(value, dict) or (isinstance(value, list) and any(isinstance(one, dict | list) for one in value))
 
 
+def _lists(case: Any) -> set[str]:
+    """The parameters of the query that are lists."""
+    query = contract().operations[case.operation.definition.raw["operationId"]].query
+    return {name for name, field in query.items() if field.item is not None}
+
+
 def judge(case: Any, response: Any) -> None:
     """Raise an AssertionError, or schemathesis' failure, for an answer that breaks the contract."""
     if response.status_code == 400 and len(response.request.url) > _LONGEST_URL:
         return  # refused by the HTTP server itself, before there is an application
-    # An empty parameter of a query counts as not given, whatever its rules; an object is text when it is sent, as good as any.
-    lenient = any(_empty(value) or _nested(value) for value in (case.query or {}).values())
+    # An empty parameter of a query counts as not given, whatever its rules; an object is text when it is sent, as good as any;
+    # and one text is a list of one.
+    lenient = any(
+        _empty(value) or _nested(value) or (isinstance(value, str) and name in _lists(case))
+        for name, value in (case.query or {}).items()
+    )
     case.validate_response(response, checks=_CHECKS[:-1] if lenient else _CHECKS)
     assert response.headers.get("x-request-id")
     if response.status_code < 400:
@@ -292,7 +303,10 @@ def chain(fuzzer: Fuzzer, examples: int, seed: Callable[[Any], Any]) -> None:
             judge(case, response)
 
     settings = hypothesis.settings(_SETTINGS, max_examples=examples, stateful_step_count=12)
-    run_state_machine_as_test(seed(Chains), settings=settings)
+    # Ids that the server makes up lead on, so two examples that begin alike may differ later: hypothesis, which remembers
+    # them as a tree, then gives up. That says nothing of the server; what it answered until then was judged.
+    with contextlib.suppress(hypothesis.errors.FlakyStrategyDefinition):
+        run_state_machine_as_test(seed(Chains), settings=settings)
 
 
 def test_chains(fuzzer: Fuzzer) -> None:
