@@ -11,9 +11,9 @@ from aiohttp.typedefs import Handler
 
 @asynccontextmanager
 async def listening(handler: Handler) -> AsyncIterator[str]:
-    """The URL (without a path) at which ``handler`` answers every POST."""
+    """The URL (without a path) at which ``handler`` answers every request."""
     app = web.Application()
-    app.router.add_post("/{path:.*}", handler)
+    app.router.add_route("*", "/{path:.*}", handler)
     runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.2)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -18,6 +18,8 @@ from visavis.api.metrics import Metrics
 from visavis.avatar.neural import factory as lip_factory
 from visavis.cli.main import app
 from visavis.dialogue import factory as dialogue_factory
+from visavis.dialogue.audit import audited
+from visavis.dialogue.plugins import types as plugin_types
 from visavis.dispatch import factory as dispatch_factory
 from visavis.settings import Settings
 from visavis.speech import factory as speech_factory
@@ -34,6 +36,8 @@ ENTRY_POINTS = {
     dispatch_factory.GROUP,
     speech_factory.RECOGNISERS,
     speech_factory.SYNTHESISERS,
+    audited.ENTRY_POINTS,
+    plugin_types.ENTRY_POINTS,
 }
 NOT_MODULES = {"visavis.sqlite3", "visavis.env", "visavis.service", "visavis.yaml"}
 OTHER_VARIABLES = {"VISAVIS_STUDIO_VENV", "VISAVIS_IMPORT_VENV"}

@@ -87,6 +87,66 @@ class Settings(BaseSettings):
     llm_first_token_s: float = Field(15.0, gt=0, le=300, description="its first word comes within this time")
     llm_next_token_s: float = Field(10.0, gt=0, le=300, description="and each next word within this time")
     llm_retries: int = Field(2, ge=0, le=5, description="further tries where it refuses or is busy, within 2.5 s")
+    deep_seek_url: str = Field(
+        "", description="OpenAI-compatible address of the model behind roles whose llm_source is DEEP_SEEK; empty: none"
+    )
+    deep_seek_model: str = Field("deepseek-chat", description="its name")
+    deep_seek_key: str = Field("", repr=False, description="and its API key")
+    mcp_stdio: dict[str, list[str]] = Field(
+        default_factory=dict,
+        description="MCP servers that the workers run, by name: command and arguments, JSON object; roles name them stdio:NAME",
+    )
+    mcp_credentials: dict[str, str] = Field(
+        default_factory=dict,
+        repr=False,
+        description="values of MCP servers' auth_header_name, by their URLs, JSON object; for servers stored without one",
+    )
+    tool_s: float = Field(8.0, gt=0, le=60, description="one call of a role's tool may take so long")
+    local_model: Path | None = Field(
+        None,
+        description="a GGUF file: `visavis serve` runs this language model here, for roles and robots that name it",
+    )
+    local_model_threads: int = Field(1, ge=1, le=256, description="threads it thinks with; more may cost frames")
+    local_model_context: int = Field(4096, ge=512, le=1048576, description="tokens it can have in mind at once")
+    local_model_url: str = Field(
+        "", description="OpenAI-compatible address of a model that runs here already, instead of local_model"
+    )
+    local_model_key: str = Field("", repr=False, description="and its API key")
+
+    weather_provider: str = Field(
+        "", description="weather plug-ins of source DEFAULT: open-meteo, amap_weather, or an entry point; empty: none"
+    )
+    weather_url: str = Field("", description="its address; empty: the published one")
+    weather_key: str = Field("", repr=False, description="its API key")
+    weather_place: str = Field("", description="whose weather is meant when nobody names a place")
+    search_provider: str = Field(
+        "", description="search plug-ins of source DEFAULT: searxng, brave, bocha, or an entry point; empty: none"
+    )
+    search_url: str = Field("", description="its address; empty: the published one, if it has one")
+    search_key: str = Field("", repr=False, description="its API key")
+    plugin_urls: dict[str, str] = Field(
+        default_factory=dict,
+        description="other addresses of services that projects have their own keys to (bocha, amap_weather), JSON object",
+    )
+
+    audit_words: dict[str, Path] = Field(
+        default_factory=dict,
+        description="files of words whose questions are not answered, by language (en, zh), JSON object",
+    )
+    audit_url: str = Field("", description="OpenAI-compatible moderation endpoint that judges questions; empty: none")
+    audit_model: str = Field("", description="its model; empty: its own default")
+    audit_key: str = Field("", repr=False, description="its API key")
+    audit_plugin: str = Field("", description="entry point of an audit of one's own; empty: none")
+    audit_wait_s: float = Field(1.5, gt=0, le=30, description="a question waits so long for a model's judgement")
+    audit_open: bool = Field(False, description="answer a question although no judgement came; else apologise")
+
+    spark_url: str = Field("wss://spark-api.xf-yun.com/v3.5/chat", description="iFLYTEK Spark, for app_type 2")
+    spark_model: str = Field("", description="its domain; empty: the one that belongs to the address")
+    aiui_url: str = Field("https://openapi.xfyun.cn/v2/aiui", description="iFLYTEK AIUI, for app_type 0")
+    cbs_url: str = Field("https://cbs-ext.cn-north-4.myhuaweicloud.com", description="Huawei CBS, for app_type 1")
+    cbs_ak: str = Field("", repr=False, description="access key for it")
+    cbs_sk: str = Field("", repr=False, description="and its secret")
+
     url_allow: list[str] = Field(
         default_factory=list,
         description="hosts or networks that users' URLs (models, pictures) may reach although internal, JSON list",

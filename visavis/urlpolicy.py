@@ -9,6 +9,7 @@ changes its answer between check and use (DNS rebinding) gains nothing.
 from __future__ import annotations
 
 import asyncio
+import copy
 import ipaddress
 import socket
 import ssl
@@ -84,6 +85,12 @@ class UrlPolicy:
         else:
             self._hosts.add(item)
 
+    def speaking(self, *schemes: str) -> UrlPolicy:
+        """The same policy for URLs of other schemes."""
+        other = copy.copy(self)
+        other._schemes = schemes
+        return other
+
     async def check(self, url: str) -> Target:
         """Resolve and check a URL. Raises UrlRefused."""
         try:
@@ -146,6 +153,10 @@ class UrlPolicy:
         by their address and two names may share one.
         """
         return _CheckedTransport(self, verify, keep_alive)
+
+
+OPERATORS: Final = UrlPolicy(["0.0.0.0/0", "::/0"])
+"""For addresses that the operator gave and no user: they may be anywhere, also at this machine."""
 
 
 def _literal(host: str) -> bool:

@@ -31,6 +31,7 @@ class FakeDispatcher:
         self.specs: dict[str, JobSpec] = {}
         self.running: dict[str, JobSpec] = {}
         self.signals: list[tuple[str, Signal]] = []
+        self.commands: list[tuple[str, SessionCommand]] = []
         self.refuse_signals = ""
         self.stop_reasons: dict[str, FinishReason] = {}
         self.answers_stop = True
@@ -75,6 +76,7 @@ class FakeDispatcher:
     async def command(self, job_id: str, command: SessionCommand) -> None:
         if job_id not in self.running:
             raise JobNotRunning(job_id)
+        self.commands.append((job_id, command))
 
     async def stop(self, job_id: str, reason: FinishReason = "NORMAL") -> None:
         if job_id not in self.running:

@@ -47,3 +47,8 @@ def _show(world: World) -> Ask:
 @example("stop_smart_chat_job")
 def _stop(world: World) -> Ask:
     return Ask(path=_job(world))
+
+
+@example("wake_smart_chat_job")
+def _wake(world: World) -> Ask:
+    return Ask(path=_job(world), body={"wakeup_type": "RADAR"})

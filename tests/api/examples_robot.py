@@ -35,7 +35,11 @@ crud(
 
 @example("validate_robot")
 def _validate(world: World) -> Ask:
-    role = {"name": "Guide", "description": "", "llm_source": "DEEP_SEEK", "role_business_list": [{"language": "CN"}]}
+    library = {"name": "Visitors", "knowledge_type": "QUESTION_ANSWER", "language": "CN"}
+    library_id = world.do("create_knowledge_library", Ask(body=library))["knowledge_library_id"]
+    chosen = {"knowledge_type": "QUESTION_ANSWER", "knowledge_library_id_list": [library_id]}
+    business = {"language": "CN", "knowledge_library_list": [chosen]}
+    role = {"name": "Guide", "description": "", "llm_source": "DEEP_SEEK", "role_business_list": [business]}
     brain = fill("WiseBrainConfig", role_id=world.do("create_role", Ask(body=role))["role_id"])
     model = fill("ThirdPartyModelConfig", llm_url=MODEL)
     # Of the kinds that this server can hold a conversation with, the one that calls nobody for this role.

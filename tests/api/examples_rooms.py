@@ -5,7 +5,9 @@ from __future__ import annotations
 from contract_world import Ask, World, crud, fill
 
 SIZE = {"width": 720, "height": 1280, "clip_mode": "RESIZE"}
-OURS = {"render_mode": "the SDK does not read it: it is ours"}
+OURS = dict.fromkeys(
+    ("render_mode", "talk_mode", "wake_words", "echo_cancellation"), "the SDK does not read it: it is ours"
+)
 SOLD = OURS | {
     f"chat_resource_config.{name}": "nothing is sold here: what was given is kept"
     for name in (

@@ -229,20 +229,22 @@ def test_the_wire_has_the_list_itself(world: World) -> None:
 
 
 def test_a_model_answers_with_prompt_facts_and_what_was_said(world: World, model: Model) -> None:
-    books = library(world, {"When are you open?": "From nine to five."})
+    books = library(world, {"When are you open?": "From nine to five."}, score=0.0)
     role_id = role(world, [books], llm_config(world, model.url), prompt="You are a porter.")
-    assert say(world, role_id, "When are you open?") == "We open at nine."
+    assert say(world, role_id, "When are you open?", session="sure") == "From nine to five.", "word for word"
+    assert model.asked == []
+    assert say(world, role_id, "What do you do on Sundays?") == "We open at nine."
     assert model.keys == ["Bearer sk-very-secret"]
     assert model.asked[0]["model"] == "large"
     system, user = model.asked[0]["messages"]
     assert system["content"].startswith("You are a porter.")
     assert "From nine to five." in system["content"]
-    assert user == {"role": "user", "content": "When are you open?"}
+    assert user == {"role": "user", "content": "What do you do on Sundays?"}
     model.reply = "On Mondays, too."
     say(world, role_id, "And on Mondays?")
     said = [(one["role"], one["content"]) for one in model.asked[1]["messages"][1:]]
     assert said == [
-        ("user", "When are you open?"),
+        ("user", "What do you do on Sundays?"),
         ("assistant", "We open at nine."),
         ("user", "And on Mondays?"),
     ]

@@ -264,8 +264,9 @@ async def test_a_project_uses_its_own_store(server: Server, store: BucketServer)
 async def test_a_job_s_turns_arrive_as_json_lines(server: Server, store: BucketServer) -> None:
     await turned_on(server, store, DIALOG)
     room_id, job_id = await started(server, user="visitor-7")
-    server.dispatcher.tell(turn(job_id, 1, heard="你会说中文吗？", answered="会。", language="zh"))
-    server.dispatcher.tell(turn(job_id, 2, interrupted=True))
+    taken = {"citations": ["Guide / guide.md #1"]}
+    server.dispatcher.tell(turn(job_id, 1, heard="你会说中文吗？", answered="会。", language="zh", **taken))
+    server.dispatcher.tell(turn(job_id, 2, interrupted=True, heard="", refused=True))
     server.dispatcher.finish(job_id, "NORMAL")
     await until(server, delivered("dialog"))
 
@@ -309,7 +310,10 @@ async def test_a_job_s_turns_arrive_as_json_lines(server: Server, store: BucketS
         "language": "zh",
         "interrupted": False,
         "latency_s": {"endpoint": 0.2, "play": 0.65},
+        "citations": ["Guide / guide.md #1"],
+        "refused": False,
     }
+    assert (turns[1]["citations"], turns[1]["refused"]) == ([], True)
     assert turns[1]["interrupted"] is True
     entries = await audit.listing(server.context.database, audit.Filter(target=job_id), 10)
     assert "dialog part 1 delivered" in [one.entry.operation for one in entries]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from control_server import Server
+from control_server import Server, jobs
 from listening import listening
 
 from visavis.api.services import validating
@@ -133,7 +133,10 @@ async def test_an_assistant_needs_its_role_and_the_role_its_model(make_server: M
     assert (missing[:2], "role_id" in missing[2]) == ((400, "MSS.00000003"), True)
     role = {"name": "Guide", "description": "", "llm_source": "DEEP_SEEK", "role_business_list": [{"language": "CN"}]}
     made = (await server.call("POST", "/wise-brain-manager/role", role)).json()["role_id"]
-    assert await validate(server, 7, wise_brain_config={"role_id": made}) == (200, "", "")
+    useless = await validate(server, 7, wise_brain_config={"role_id": made})
+    assert (useless[:2], "deep_seek_url" in useless[2]) == ((400, "MSS.47010035"), True), (
+        "it has nothing to answer with"
+    )
     async with third_party() as model:
         config = {"name": "Large", "llm_url": f"{model.url}/v1", "api_key": KEY, "model": "large"}
         config_id = (await server.call("POST", "/wise-brain-manager/llm-config", config)).json()["llm_config_id"]
@@ -145,9 +148,42 @@ async def test_an_assistant_needs_its_role_and_the_role_its_model(make_server: M
         assert (await validate(server, 7, wise_brain_config={"role_id": made}))[:2] == (400, "MSS.47010130")
 
 
-@pytest.mark.parametrize("app_type", [0, 1, 2, 8])
-async def test_other_vendors_are_not_served_here(server: Server, app_type: int) -> None:
-    assert (await validate(server, app_type))[:2] == (400, "MSS.47010035")
+@pytest.mark.parametrize(
+    ("app_type", "config", "missing"),
+    [
+        (0, {"iflytek_aiui_config": {"app_id": "a"}}, "iflytek_aiui_config.app_key"),
+        (1, {"huawei_ei_cbs": {"app_id": "a"}}, "huawei_ei_cbs.cbs_project_id"),
+        (1, {"huawei_ei_cbs": {"app_id": "a", "cbs_project_id": "p"}}, "cbs_ak"),
+        (2, {"iflytek_spark": {"app_id": "a", "app_key": "k"}}, "iflytek_spark.api_secret"),
+        (2, {}, "iflytek_spark.app_id, iflytek_spark.app_key, iflytek_spark.api_secret"),
+        (8, {"mobvoi_config": {"app_key": "k", "app_secret": "s", "role_id": "r"}}, "not published"),
+    ],
+)
+async def test_other_vendors_need_their_credentials(
+    server: Server, app_type: int, config: dict[str, Any], missing: str
+) -> None:
+    """Validation and the start of a job name what is missing, in the contract's form."""
+    status, code, told = await validate(server, app_type, **config)
+    assert (status, code) == (400, "MSS.47010035")
+    assert missing in told
+    robot_id = await server.robot(app_type=app_type, **config)
+    room_id = await server.room(robot_id=robot_id)
+    refused = await server.call("POST", jobs(room_id))
+    assert (refused.status_code, refused.json()["error_code"]) == (400, "MSS.47010035")
+    assert missing in refused.json()["error_msg"]
+
+
+@pytest.mark.parametrize(
+    ("app_type", "config"),
+    [
+        (0, {"iflytek_aiui_config": {"app_id": "a", "app_key": "k", "is_production": True}}),
+        (2, {"iflytek_spark": {"app_id": "a", "app_key": "k", "api_secret": "s"}}),
+    ],
+)
+async def test_other_vendors_with_their_credentials_are_taken(
+    server: Server, app_type: int, config: dict[str, Any]
+) -> None:
+    assert await validate(server, app_type, **config) == (200, "", "")
 
 
 async def test_what_others_drive_has_nothing_to_be_called(server: Server) -> None:

@@ -84,10 +84,10 @@ async def test_picture_sound_voice_and_messages(record_property) -> None:
             chunks = []
             async with asyncio.timeout(5):
                 async for chunk in room.microphone:
-                    assert chunk.shape == (640,)
+                    assert chunk.shape == (320,)
                     if np.abs(chunk).max() > 2000:
                         chunks.append(chunk)
-                    if len(chunks) == 20:
+                    if len(chunks) == 40:
                         break
             await speaking
             assert pitch(np.concatenate(chunks), 16_000) == pytest.approx(440, abs=5)

@@ -18,7 +18,8 @@ from visavis.motion.director import Director
 from visavis.rtc.room import Microphone, RoomEvents
 from visavis.session.conversation import Parts
 from visavis.session.easel import Easel
-from visavis.session.services import EmbeddedRecogniser, EmbeddedSynthesiser
+from visavis.session.hearing import EmbeddedRecogniser
+from visavis.session.services import EmbeddedSynthesiser
 from visavis.session.spec import JobEvent, JobSpec, RtcUser
 from visavis.session.stage import Stage
 from visavis.settings import Settings
@@ -80,12 +81,25 @@ class FakeRoom:
 class FakeAhead:
     def __init__(self) -> None:
         self.calls: list[str] = []
+        self.asides: list[tuple[str, str, bool]] = []
 
     def go_on(self) -> None:
         self.calls.append("go on")
 
     async def stop(self) -> None:
         self.calls.append("stop")
+
+    def begin(self, spec: JobSpec) -> None:
+        self.calls.append(f"begin {spec.job_id}")
+
+    def end(self, job_id: str) -> None:
+        self.calls.append(f"end {job_id}")
+
+    def aside(self, job_id: str, who: str, speaking: bool) -> None:
+        self.asides.append((job_id, who, speaking))
+
+    def stats(self, job_id: str = "") -> dict[str, float]:
+        return {"ahead_total": 3.0, "ahead_made": 1.0}
 
 
 class FailingRenderer(FakeRenderer):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -117,6 +117,9 @@ class Listener:
     def heard(self, record: TurnRecord, typed: bool) -> None:
         self.note("heard", record.heard)
 
+    def hearing(self, text: str) -> None:
+        self.note("hearing", text)
+
     def nothing_heard(self) -> None:
         self.note("nothing")
 
@@ -128,15 +131,26 @@ class Listener:
 
 
 class FakeRecogniser:
+    """Hears the next of ``texts`` in each turn, however often it is asked while the turn lasts: then the sound only grows."""
+
     sample_rate = 16_000
 
     def __init__(self, *texts: str) -> None:
         self.texts = list(texts)
         self.seconds: list[float] = []
+        self.words: list[Sequence[str]] = []
+        self._last = np.zeros(0, np.int16)
+        self._text = ""
 
-    async def transcribe(self, pcm: np.ndarray, language: str | None = None) -> Transcript:
+    async def transcribe(
+        self, pcm: np.ndarray, language: str | None = None, *, words: Sequence[str] = ()
+    ) -> Transcript:
         self.seconds.append(len(pcm) / 16_000)
-        return Transcript(self.texts.pop(0) if self.texts else "", "en", 0.9)
+        self.words.append(words)
+        last, self._last = self._last, pcm
+        if len(pcm) <= len(last) or not len(last) or not np.array_equal(pcm[:4000], last[:4000]):
+            self._text = self.texts.pop(0) if self.texts else ""
+        return Transcript(self._text, "en", 0.9)
 
 
 class FakeSynthesiser:

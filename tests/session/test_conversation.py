@@ -18,7 +18,8 @@ from visavis.media.opus import OpusEncoder
 from visavis.motion.director import Director
 from visavis.session.conversation import Conversation, Parts
 from visavis.session.easel import Easel
-from visavis.session.services import EmbeddedRecogniser, EmbeddedSynthesiser, STTService, TTSService, load_service
+from visavis.session.hearing import EmbeddedRecogniser
+from visavis.session.services import EmbeddedSynthesiser, STTService, TTSService, load_service
 from visavis.session.spec import VoiceSpec
 from visavis.session.stage import Stage
 from visavis.settings import Settings

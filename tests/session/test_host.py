@@ -204,16 +204,21 @@ async def test_closing_the_host_ends_every_session(running: Running) -> None:
     assert all(room.closed for room in running.engines.rooms)
 
 
-async def test_work_ahead_rests_while_there_is_a_session(running: Running) -> None:
+async def test_work_ahead_rests_while_a_session_starts_and_then_serves_it_first(running: Running) -> None:
     calls = running.engines.ahead.calls
     assert calls == ["go on"]
     await running.start(job_id="a")
-    await running.start(job_id="b")
+    assert calls == ["go on", "stop", "begin a", "go on"]
     await running.host.stop("a", "NORMAL")
-    assert calls == ["go on", "stop", "stop"]
-    await running.host.stop("b", "NORMAL")
     await asyncio.sleep(0)
-    assert calls == ["go on", "stop", "stop", "go on"]
+    assert calls[4:] == ["end a", "go on"]
+
+
+async def test_the_heartbeat_tells_how_much_is_made_ahead(running: Running) -> None:
+    await running.start(job_id="a")
+    stats = running.host.stats("a")
+    assert (stats["ahead_made"], stats["ahead_total"]) == (1.0, 3.0)
+    assert "fps" in stats
 
 
 # --- signals and messages ---------------------------------------------------------------------------------------
@@ -367,7 +372,7 @@ async def test_work_ahead_does_not_go_on_while_another_session_starts(
         await running.host.start(job("refused"))
     go.set()
     await starting
-    assert running.engines.ahead.calls == ["go on", "stop", "stop"]
+    assert running.engines.ahead.calls == ["go on", "stop", "stop", "begin slow", "go on"]
 
 
 async def test_work_ahead_goes_on_after_a_start_that_failed(running: Running) -> None:

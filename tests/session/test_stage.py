@@ -38,8 +38,8 @@ class Bench:
         decoder.sample_rate = STAGE_RATE
         decoder.layout = "mono"
         decoded = [frame.to_ndarray() for p in self.outlet.audio for frame in decoder.decode(av.Packet(p.data))]
-        sound = np.concatenate([block.reshape(-1) for block in decoded]).astype(np.float64)
-        return sound / 32768 if np.abs(sound).max() > 2 else sound
+        sound = np.concatenate([block.reshape(-1) for block in decoded])
+        return sound.astype(np.float64) / (32768 if sound.dtype == np.int16 else 1)
 
 
 @asynccontextmanager

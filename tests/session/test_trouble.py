@@ -17,7 +17,7 @@ from test_host import Running, _plain_logs, engines, leak_free, running  # noqa:
 
 from visavis.dialogue import phrases
 from visavis.dialogue.types import Sentence, Turn
-from visavis.session.services import LONGEST_S, EmbeddedRecogniser
+from visavis.session.hearing import LONGEST_S, EmbeddedRecogniser
 from visavis.session.session import Session
 from visavis.session.spec import ChatState, SessionCommand
 from visavis.speech.types import SpeechChunk, VoiceSettings
@@ -120,12 +120,12 @@ async def test_of_endless_speech_the_last_half_minute_is_kept() -> None:
     async with talking("") as talk:
         hearing = talk.conversation._recognition
         assert isinstance(hearing, EmbeddedRecogniser)
-        hearing._user_speaking = True
+        hearing._in_turn = True
         for _ in range(int(LONGEST_S) + 10):
             await talk.conversation.hear(np.zeros(16_000, np.int16).tobytes())
         await talk.conversation.ask("still there?")
         await talk.journal.wait("done")
-        assert len(hearing._audio_buffer) <= LONGEST_S * 16_000 * 2
+        assert len(hearing._sound) <= LONGEST_S * 16_000 * 2
 
 
 async def test_a_pipeline_that_ends_by_itself_ends_the_session(running: Running) -> None:  # noqa: F811

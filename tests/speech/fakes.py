@@ -28,17 +28,20 @@ class FakeRecogniser:
         self._texts = list(texts) or ["hello"]
         self._language = language
         self.heard: list[Pcm] = []
+        self.words: list[tuple[str, ...]] = []
+        """The hot words of each call."""
 
     @property
     def sample_rate(self) -> int:
         return 16000
 
-    async def transcribe(self, pcm: Pcm, language: Language | None = None) -> Transcript:
+    async def transcribe(self, pcm: Pcm, language: Language | None = None, *, words: Sequence[str] = ()) -> Transcript:
         assert pcm.dtype == np.int16
         assert pcm.ndim == 1
         await asyncio.sleep(0)
         text = self._texts[min(len(self.heard), len(self._texts) - 1)]
         self.heard.append(pcm)
+        self.words.append(tuple(words))
         seconds = len(pcm) / self.sample_rate
         return Transcript(text, language or self._language, 0.9 if text else 0.0, seconds, 0.0)
 

@@ -34,7 +34,7 @@ def test_mandarin(written: str, read: str) -> None:
     [
         ("**Hello** [you](http://a.example) 😀 there.", "Hello you there."),
         ("It\u00a0costs\n$5.", "It costs $5."),
-        ("At 1080x1920.", "At 1080 x 1920."),
+        ("At 1080x1920.", "At 1080 by 1920."),
         ("See https://example.org/x for more.", "See for more."),
         ("cafe\u0301", "café"),
     ],

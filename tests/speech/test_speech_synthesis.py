@@ -122,7 +122,7 @@ async def test_timings_cover_the_sound_and_follow_it(
 
 async def test_chunks_follow_one_another_with_their_own_phonemes(synthesiser: EmbeddedSynthesiser) -> None:
     spoken = await say(synthesiser, "你好，很高兴认识你。", "zh")
-    assert len(spoken.chunks) == 2
+    assert len(spoken.chunks) >= 2
     at = 0.0
     for chunk in spoken.chunks:
         assert chunk.start == pytest.approx(at, abs=0.001)

@@ -202,14 +202,14 @@ class Guest:
     async def until(
         self, kind: str, check: Callable[[dict[str, Any]], bool] = lambda _: True, seconds: float = 40
     ) -> dict[str, Any]:
-        """The next message of that type or event; all messages go to ``log``."""
+        """The next message of that type or event, but what was heard so far of something; all messages go to ``log``."""
         try:
             async with asyncio.timeout(seconds):
                 while True:
                     message = json.loads(await self.client.messages.get())
                     self.log.append(message)
                     data = message.get("data") or {}
-                    if kind in (message["type"], data.get("event")) and check(data):
+                    if kind in (message["type"], data.get("event")) and data.get("final", True) and check(data):
                         return data
         except TimeoutError:
             raise AssertionError(f"no {kind} within {seconds} s; got {[_short(m) for m in self.log[-20:]]}") from None

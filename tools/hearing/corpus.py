@@ -12,6 +12,7 @@ import multiprocessing
 import os
 import random
 import subprocess
+import sys
 import tarfile
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -121,18 +122,23 @@ def styles(folder: Path) -> dict[str, npt.NDArray[np.float32]]:
     return tables
 
 
+sys.path.append(str(Path(__file__).resolve().parents[1] / "voice"))
+
+
 class _Speaker:
     """Both engines in this process."""
 
     def __init__(self, models: Path, tables: dict[str, npt.NDArray[np.float32]]) -> None:
+        from shipped import ShippedKokoro
+
         from visavis.speech import normalise
-        from visavis.speech.engines import Hibari, Kokoro
+        from visavis.speech.engines import Hibari
         from visavis.speech.g2p import Phonemiser
 
         self._tables = tables
         self._phonemes = Phonemiser()
         normalise.load()
-        self._kokoro = Kokoro(models / "kokoro" / "kokoro-82m-int8.onnx", 1)
+        self._kokoro = ShippedKokoro()
         self._hibari = Hibari(models / "hibari" / "heart.onnx")
 
     def say(self, line: Line) -> tuple[npt.NDArray[np.float32], Phonemes]:
@@ -146,7 +152,7 @@ class _Speaker:
         if line.voice == "hibari":
             said = self._hibari.speak(phonemes, tokens, line.speed, line.pitch, Stop())
         else:
-            said = self._kokoro.speak(phonemes, tokens, self._style(line.voice), line.speed, line.pitch, Stop())
+            said = self._kokoro.speak(phonemes, tokens, self._style(line.voice), line.speed, line.pitch)
         sound, timings = trimmed(said.sound, said.timings, RATE, _LEAD, _TAIL)
         return sound, [(t.phoneme, t.start, t.end) for t in timings]
 

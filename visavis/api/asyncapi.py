@@ -1,4 +1,4 @@
-"""The drive WebSocket as AsyncAPI 3.0, from the very types that frames are read and written with."""
+"""The drive WebSocket as AsyncAPI 3.0, from the very types that frames are read and written with, and the room's messages."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from visavis import __version__
+from visavis.api import asyncapi_room
 from visavis.api.drive import PATH
 from visavis.contract import drive
 from visavis.contract.errors import ErrorCode
@@ -56,7 +57,8 @@ _REFUSALS: Final = (
 
 _DESCRIPTION: Final = (
     "A third party drives a digital human (app_type 5): it is told what the person says, and sends the text or the sound "
-    "that the digital human speaks. Frames are JSON text. The server first sends a Result (success), then START_CHAT."
+    "that the digital human speaks. Frames are JSON text. The server first sends a Result (success), then START_CHAT. "
+    "The room's data channel is described, too: what the person's client is told and may ask for."
 )
 
 
@@ -92,7 +94,7 @@ def describe() -> dict[str, Any]:
     return {
         "asyncapi": "3.0.0",
         "info": {
-            "title": "visavis: driving a digital human",
+            "title": "visavis: driving a digital human, and talking with it",
             "version": __version__,
             "description": _DESCRIPTION,
             "license": {"name": "Apache-2.0"},
@@ -130,14 +132,16 @@ def describe() -> dict[str, Any]:
                         "bindingVersion": "0.1.0",
                     }
                 },
-            }
+            },
+            "room": asyncapi_room.channel(),
         },
         "operations": {
             "drive": _operation("receive", "What the driver sends", commands),
             "tell": _operation("send", "What the driver is told", [name for name in messages if name not in commands]),
+            **asyncapi_room.operations(),
         },
         "components": {
-            "messages": messages,
+            "messages": messages | asyncapi_room.messages(),
             "schemas": {name: _tidy(schema) for name, schema in sorted(defs["$defs"].items())},
             "securitySchemes": _security(),
         },

@@ -146,6 +146,20 @@ async def stop(me: Me) -> dict[str, str]:
     return {}
 
 
+class Wakeup(Body):
+    """What noticed that somebody is here."""
+
+    wakeup_type: Literal["VOICE", "RADAR", "INFRARED", "CAMERA"]
+
+
+@router.post("/wakeup")
+async def wakeup(me: Me, body: Annotated[Wakeup, Depends(json_body(Wakeup))]) -> dict[str, str]:
+    """Wake the digital human: for sensors of the device that shows it."""
+    me.require("END_USER")
+    await me.context.jobs.wake(me.job, body.wakeup_type)
+    return {}
+
+
 # --- WHEP -------------------------------------------------------------------------------------------
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from visavis.avatar.pack import SHIPPED, find
 from visavis.bench import api, avatar, lips, media, speech
+from visavis.bench.table import table
 from visavis.errors import VisavisError
 
 PARTS = ("api", "avatar", "lips", "media", "speech", "session")
@@ -22,7 +23,7 @@ def run(what: str, *, seconds: float, as_json: bool, database: str = "sqlite") -
         database: of the API's measurement: "sqlite", "postgresql" or a URL.
     """
     if what not in (*PARTS, "all"):
-        raise VisavisError(f"no measurement {what!r}; there are {', '.join(PARTS)} and all")
+        raise VisavisError(f"no measurement {what!r}; there are {', '.join(PARTS)}, response and all")
     if what == "avatar":
         avatar.run(json=as_json)
         return 0
@@ -36,7 +37,7 @@ def run(what: str, *, seconds: float, as_json: bool, database: str = "sqlite") -
         if part == "api":
             print(api.table(reports[part]))
         else:
-            _table(reports[part])
+            table(reports[part])
     if as_json:
         json.dump(reports if what == "all" else reports[what], sys.stdout, indent=2)
         print()
@@ -61,12 +62,3 @@ def _measure(part: str, seconds: float, as_json: bool, database: str) -> dict[st
             from visavis.bench import session  # needs a browser and Playwright, which only developers install
 
             return asyncio.run(session.measure(seconds))
-
-
-def _table(report: dict[str, Any], indent: int = 2) -> None:
-    for name, value in report.items():
-        if isinstance(value, dict):
-            print(f"{' ' * indent}{name}")
-            _table(value, indent + 2)
-        else:
-            print(f"{' ' * indent}{name:<34} {value}")

@@ -150,6 +150,8 @@ class Ear:
             async with asyncio.timeout(seconds):
                 while True:
                     message = json.loads(await self._client.messages.get())
+                    if (message.get("data") or {}).get("final") is False:
+                        continue  # what was heard so far; the whole follows
                     kind = self._note(message, exchange or Exchange())
                     if wanted in (kind, message["type"]):
                         return

@@ -12,6 +12,7 @@ import typer
 from visavis import __version__
 from visavis.cli.audit import audit
 from visavis.cli.avatar_import import avatar_import
+from visavis.cli.bench import bench
 from visavis.cli.database import database_app
 from visavis.cli.key import key_app
 from visavis.cli.options import DataOption, JsonOption, settings_with
@@ -220,28 +221,7 @@ def avatar_bake(
 avatar_app.command("import")(avatar_import)
 
 
-@app.command()
-def bench(
-    what: Annotated[str, typer.Argument(help="api, avatar, lips, media, speech, session or all")] = "all",
-    seconds: Annotated[
-        float,
-        typer.Option(envvar="VISAVIS_BENCH_SECONDS", help="Length of each session measured; api: ten slices of load"),
-    ] = 20.0,
-    database: Annotated[
-        str,
-        typer.Option(
-            envvar="VISAVIS_BENCH_DATABASE", help="What the API is measured on: sqlite, postgresql (Debian's), or a URL"
-        ),
-    ] = "sqlite",
-    as_json: JsonOption = False,
-) -> None:
-    """Measure: CPU of each part, latency split by stage, frame rate and late frames. docs/performance.md explains the figures."""
-    from visavis.bench.run import run
-
-    settings_with()
-    raise typer.Exit(run(what, seconds=seconds, as_json=as_json, database=database))
-
-
+app.command()(bench)
 app.command()(audit)
 
 

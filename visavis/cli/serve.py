@@ -23,6 +23,7 @@ from visavis.api.owner import any_room, make_room, one_time_link, owner_client
 from visavis.avatar.pack import listing, search_folders
 from visavis.cli.certificate import self_signed
 from visavis.contract.drive import HARD_MAX_FRAME
+from visavis.dialogue.local.runner import LocalModel, LocalModelSettings
 from visavis.dispatch.factory import create_dispatcher
 from visavis.settings import Settings
 from visavis.speech.voices import all_voices
@@ -63,20 +64,28 @@ def credentials(settings: Settings) -> Credentials:
 class Server(uvicorn.Server):
     """Uvicorn that says when it listens and when the workers are warm."""
 
-    def __init__(self, config: uvicorn.Config, announcer: _Announcer) -> None:
+    def __init__(self, config: uvicorn.Config, announcer: _Announcer, model: LocalModel | None = None) -> None:
+        """``model``: runs beside it."""
         super().__init__(config)
         self._announcer = announcer
         self._announcing: asyncio.Task[None] | None = None
+        self._model = model
+        self._thinking: asyncio.Task[None] | None = None
 
     async def startup(self, sockets: Any = None) -> None:
         await super().startup(sockets)
         if not self.should_exit:
             self._announcing = asyncio.create_task(self._announcer.run())
+            if self._model is not None:
+                self._thinking = asyncio.create_task(self._model.run(), name="local-model")
 
     async def shutdown(self, sockets: Any = None) -> None:
         if self._announcing is not None:
             self._announcing.cancel()
         await super().shutdown(sockets)
+        if self._thinking is not None:
+            self._thinking.cancel()
+            await asyncio.gather(self._thinking, return_exceptions=True)
 
 
 class _Announcer:
@@ -142,10 +151,22 @@ async def _check_store(settings: Settings) -> None:
     await (await Database.open(settings)).close()
 
 
+def _local_model(settings: Settings) -> LocalModel | None:
+    """The model that the settings name. Raises LocalModelError: it cannot run here."""
+    if settings.local_model is None:
+        return None
+    return LocalModel(
+        LocalModelSettings(settings.local_model, settings.local_model_threads, settings.local_model_context)
+    )
+
+
 def run(settings: Settings, *, demo_room: bool, as_json: bool) -> int:
     """Run the server until a signal; exit status."""
     log.configure(settings.log_level, settings.log_format)
     settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    model = _local_model(settings)
+    if model is not None:
+        settings = settings.model_copy(update={"local_model_url": model.url, "local_model_key": model.key})
     asyncio.run(_check_store(settings))
     owner = credentials(settings)
     certificate, key = settings.tls_cert, settings.tls_key
@@ -176,5 +197,5 @@ def run(settings: Settings, *, demo_room: bool, as_json: bool) -> int:
     shown = "127.0.0.1" if ipaddress.ip_address(host).is_unspecified else host
     url = f"{'https' if certificate else 'http'}://{f'[{shown}]' if ':' in shown else shown}:{port}"
     announcer = _Announcer(url, owner, dispatcher.ready, demo_room=demo_room, as_json=as_json, ca=certificate)
-    Server(config, announcer).run(sockets=[listener])
+    Server(config, announcer, model).run(sockets=[listener])
     return 0

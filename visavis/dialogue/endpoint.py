@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 from urllib.parse import urlencode
@@ -31,6 +32,7 @@ class Endpoint:
     ``api_key``: the bearer token, or the app key that signs the callback.
     ``chat_rounds``: questions with their answers that a request carries, the present question included.
     ``extend_param``, ``user``: of the job, for the callback; an empty user: the turn's.
+    ``trusted``: it is the operator's own, and may be at this machine; never an address that a user gave.
     """
 
     url: str
@@ -43,6 +45,7 @@ class Endpoint:
     system_prompt: str = ""
     extend_param: str = field(default="", repr=False)
     user: str = ""
+    trusted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,11 @@ class Ask:
     secrets: tuple[str, ...] = field(repr=False)
 
 
+def brief(language: Language) -> str:
+    """The system prompt of whoever gives none."""
+    return _BRIEF[language]
+
+
 def signed_query(app_key: str, url: str, milliseconds: int) -> dict[str, str]:
     """The published signature of the callback: hex HMAC-SHA256 of URL and decimal time, and the time in hex."""
     mac = hmac.new(app_key.encode(), f"{url}{milliseconds}".encode(), hashlib.sha256)
@@ -63,13 +71,19 @@ def signed_query(app_key: str, url: str, milliseconds: int) -> dict[str, str]:
 
 def ask(end: Endpoint, turn: Turn, milliseconds: int) -> Ask:
     """The request of a turn, signed for now (epoch milliseconds)."""
+    messages = said(end, turn)
+    if end.protocol == "metastudio":
+        return _callback(end, turn, messages, milliseconds)
+    system = end.system_prompt or brief(turn.language)
+    return ask_openai(end, [{"role": "system", "content": system}, *messages])
+
+
+def said(end: Endpoint, turn: Turn) -> list[dict[str, str]]:
+    """The present question as a message, and what was said before it, as deep as ``chat_rounds`` goes."""
     depth = 2 * max(0, end.chat_rounds - 1)
     history = list(turn.history)[-depth:] if depth else []
     messages = [{"role": message.role, "content": message.text} for message in history]
-    messages.append({"role": "user", "content": turn.text})
-    return (
-        _callback(end, turn, messages, milliseconds) if end.protocol == "metastudio" else _openai(end, turn, messages)
-    )
+    return [*messages, {"role": "user", "content": turn.text}]
 
 
 def _callback(end: Endpoint, turn: Turn, messages: list[dict[str, str]], milliseconds: int) -> Ask:
@@ -88,9 +102,19 @@ def _callback(end: Endpoint, turn: Turn, messages: list[dict[str, str]], millise
     return Ask(url, dict(_HEADERS), body, tuple(filter(None, (query["secret"], end.api_key))))
 
 
-def _openai(end: Endpoint, turn: Turn, messages: list[dict[str, str]]) -> Ask:
-    system = end.system_prompt or _BRIEF[turn.language]
-    body: dict[str, Any] = {"messages": [{"role": "system", "content": system}, *messages], "stream": end.stream}
+def ask_openai(
+    end: Endpoint,
+    messages: Sequence[Mapping[str, Any]],
+    tools: Sequence[Mapping[str, Any]] = (),
+    *,
+    may_call: bool = True,
+) -> Ask:
+    """A request to an OpenAI-compatible endpoint. ``tools``: what the model may call, or may no longer (``may_call``)."""
+    body: dict[str, Any] = {"messages": list(messages), "stream": end.stream}
+    if tools:
+        body["tools"] = list(tools)
+        if not may_call:
+            body["tool_choice"] = "none"
     if end.model:
         body["model"] = end.model
     headers = dict(_HEADERS)

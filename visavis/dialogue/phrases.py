@@ -16,6 +16,14 @@ NOT_HEARD: Final[dict[Language, str]] = {
     "en": "I am sorry, I did not catch that.",
     "zh": "抱歉，我没有听清。",
 }
+HERE: Final[dict[Language, str]] = {
+    "en": "Yes, I am here.",
+    "zh": "我在，请讲。",
+}
+MOMENT: Final[dict[Language, str]] = {
+    "en": "One moment, please.",
+    "zh": "请稍等。",
+}
 DECLINED: Final[dict[Language, str]] = {
     "en": "All right. Please ask me in other words.",
     "zh": "好的，请您换个说法再问一次。",
@@ -23,6 +31,10 @@ DECLINED: Final[dict[Language, str]] = {
 FAILED: Final[dict[Language, str]] = {
     "en": "I am sorry, I cannot answer right now. Please try again in a moment.",
     "zh": "抱歉，我现在无法回答，请稍后再试。",
+}
+REFUSED: Final[dict[Language, str]] = {
+    "en": "I am sorry, I would rather not talk about that. May I help you with something else?",
+    "zh": "抱歉，这个话题我不方便回答。您可以问我别的问题。",
 }
 BROKEN: Final[dict[Language, str]] = {
     "en": "I am sorry, my answer broke off. Please ask me once more.",

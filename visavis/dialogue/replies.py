@@ -10,12 +10,15 @@ import json
 import re
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import Final
+from typing import Any, Final
 
 import httpx
 
 from visavis.errors import VisavisError
+from visavis.speech import markup
+from visavis.speech.normalise import has_han
 
 _MAX_LINE: Final = 1 << 20  # bytes of one event, or of a reply that is not streamed
 _MAX_STREAM: Final = 4 << 20  # bytes of all events: a model that thinks aloud sends some hundred bytes a word
@@ -27,6 +30,17 @@ _EVENT: Final = re.compile(rb"(?:data|event|id|retry)?:|(?:data|event|id|retry)$
 _BUSY: Final = frozenset({429, 502, 503, 504})
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _MARKUP: Final = re.compile(r"\*+|`+|^#+\s+|^\s*[-•]\s+|^>\s+", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class CallDelta:
+    """A part of a call that the model wants made: what is new of its id and name, and more of its arguments' JSON text.
+    ``index``: which of the reply's calls it belongs to."""
+
+    index: int
+    id: str = ""
+    name: str = ""
+    arguments: str = ""
 
 
 class ModelError(VisavisError):
@@ -49,7 +63,7 @@ class Refused(ModelError):
 
 def plain(text: str) -> str:
     """A sentence without the markup that models like to write; "" if nothing can be spoken."""
-    bare = _MARKUP.sub("", text).strip()
+    bare = " ".join(_MARKUP.sub("", markup.plain(text, "，" if has_han(text) else ", ")).split())
     return bare if any(character.isalnum() for character in bare) else ""
 
 
@@ -116,6 +130,13 @@ class Reading:
 
     async def texts(self) -> AsyncGenerator[str, None]:
         """The reply's text as it arrives. Raises ModelError, httpx.HTTPError."""
+        async with aclosing(self.pieces()) as pieces:
+            async for piece in pieces:
+                if isinstance(piece, str):
+                    yield piece
+
+    async def pieces(self) -> AsyncGenerator[str | CallDelta, None]:
+        """The reply's text and calls as they arrive. Raises ModelError, httpx.HTTPError."""
         coding = self._response.headers.get("content-encoding", "identity").strip().lower()
         if coding not in ("", "identity"):
             raise ModelError("the reply is compressed, which was not asked for")
@@ -123,8 +144,11 @@ class Reading:
         async with aclosing(self._chunks()) as chunks:
             head = await self._head(chunks)
             if head.startswith((b"{", b"[")):
-                if text := thoughts.remove(self._text(await self._whole(head, chunks))):
+                text, calls = self._told(await self._whole(head, chunks))
+                if text := thoughts.remove(text):
                     yield text
+                for call in calls:
+                    yield call
                 return
             if not _EVENT.match(head.split(b"\n", 1)[0].rstrip(b"\r")):
                 kind = without_secrets(self._response.headers.get("content-type", "no content type"), self._secrets)
@@ -133,8 +157,11 @@ class Reading:
                 )
             async with aclosing(self._events(head, chunks)) as events:
                 async for data in events:
-                    if piece := thoughts.remove(self._text(data)):
-                        yield piece
+                    text, calls = self._told(data)
+                    if text := thoughts.remove(text):
+                        yield text
+                    for call in calls:
+                        yield call
             await self._rest(chunks)
 
     async def _chunks(self) -> AsyncGenerator[bytes, None]:
@@ -218,8 +245,8 @@ class Reading:
         headers = self._response.headers
         return "content-length" in headers or "chunked" in headers.get("transfer-encoding", "").lower()
 
-    def _text(self, data: str) -> str:
-        """The text of one event (delta or message) or of a whole reply. Raises ModelError on a reported error."""
+    def _told(self, data: str) -> tuple[str, list[CallDelta]]:
+        """Text and calls of one event (delta or message) or of a whole reply. Raises ModelError on a reported error."""
         try:
             reply = json.loads(data)
         except (ValueError, RecursionError):
@@ -236,8 +263,26 @@ class Reading:
             choices[0] if choices and isinstance(choices[0], dict) else {}
         )  # none: such as a last event with the usage
         message = first.get("delta") or first.get("message") or {}
-        content = message.get("content") if isinstance(message, dict) else None
-        return content if isinstance(content, str) else ""
+        if not isinstance(message, dict):
+            return "", []
+        content = message.get("content")
+        return content if isinstance(content, str) else "", _calls(message.get("tool_calls"))
+
+
+def _calls(told: Any) -> list[CallDelta]:
+    """The calls in a message; what is none is left out. Of a reply in one piece they have no index: their order tells."""
+    found = []
+    for number, one in enumerate(told if isinstance(told, list) else []):
+        function = one.get("function") if isinstance(one, dict) else None
+        if not isinstance(function, dict):
+            continue
+        index = one.get("index", number)
+        arguments = function.get("arguments")
+        if isinstance(arguments, dict):  # some servers send the object itself
+            arguments = json.dumps(arguments, ensure_ascii=False)
+        texts = [value if isinstance(value, str) else "" for value in (one.get("id"), function.get("name"), arguments)]
+        found.append(CallDelta(index if isinstance(index, int) else number, *texts))
+    return found
 
 
 def _data(line: bytes) -> str | None:

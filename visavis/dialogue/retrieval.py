@@ -8,19 +8,33 @@ mark at the end; misspelt names are put right first. Measured figures are in doc
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
-from visavis.dialogue.encoder import Encoder
+from visavis.dialogue.encoder import Encoder, Vectors
 from visavis.dialogue.knowledge import Entry, Knowledge
+from visavis.dialogue.sounds import Sounds
 from visavis.speech.types import Language
 
 _SECOND: Final = 0.25
 _BOOST: Final = 0.08
+_RESPELT: Final = 0.97
+"""What the likeness of a question counts that was not written so, only sounds so."""
+_CLAUSE: Final = 0.94
+"""What the likeness of a clause counts, where more was said."""
+_SHORTEST_CLAUSE: Final = 5
+_MOST_CLAUSES: Final = 3
+_ENDS: Final = " ,.;:?!，。；：？！"
+_CLAUSE_END: Final = re.compile(r"[,;:?!，。；：？！]+|\.(?=\s|$)")
+_UNIT: Final = re.compile(r"[\u3400-\u9fff]|[^\W\u3400-\u9fff]+")
+
+Encode = Callable[[Sequence[str]], Vectors]
+"""Texts to unit vectors, a row each; blocks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +44,12 @@ class Hit:
     entry: Entry
     score: float
     index: int
+
+
+def _clauses(text: str) -> list[str]:
+    """The last clauses of a text that has several, each long enough to be a question: people explain before they ask."""
+    clauses = [clause for clause in _CLAUSE_END.split(text) if len(_UNIT.findall(clause)) >= _SHORTEST_CLAUSE]
+    return clauses[-_MOST_CLAUSES:] if len(_CLAUSE_END.split(text.strip(_ENDS))) > 1 else []
 
 
 def _word(text: str) -> str:
@@ -63,11 +83,17 @@ class Normaliser:
 class Index:
     """The questions of a knowledge as one matrix. Immutable, shared by sessions."""
 
-    def __init__(self, knowledge: Knowledge, encoder: Encoder) -> None:
-        """Encodes all questions: about 0.3 ms each; blocks."""
+    def __init__(self, knowledge: Knowledge, encoder: Encoder, encode: Encode | None = None) -> None:
+        """Encodes all questions, a millisecond or two each; blocks.
+
+        Args:
+            encode: does so instead of the encoder, which still encodes what is asked.
+        """
         self._entries = knowledge.entries
         self._encoder = encoder
         self._normaliser = Normaliser(knowledge.aliases)
+        self.names = tuple(dict.fromkeys(knowledge.aliases.values()))
+        """Names that recognisers misspell: who listens should expect them."""
         rows = [
             (number, language, question)
             for number, entry in enumerate(self._entries)
@@ -76,10 +102,15 @@ class Index:
         ]
         self._languages = [language for _, language, _ in rows]
         self._questions = [question for _, _, question in rows]
-        self._first = np.searchsorted([number for number, _, _ in rows], np.arange(len(self._entries) + 1))
-        self._matrix = encoder.encode([self._normaliser.question(question) for question in self._questions])
+        self._owners = np.array([number for number, _, _ in rows])
+        self._first = np.searchsorted(self._owners, np.arange(len(self._entries) + 1))
+        normal = [self._normaliser.question(question) for question in self._questions]
+        self._matrix = (encode or encoder.encode)(normal)
+        self._sounds = Sounds(normal)
         self._keywords = [
-            re.compile("|".join(map(_word, entry.keywords))) if entry.keywords else None for entry in self._entries
+            (number, re.compile("|".join(map(_word, entry.keywords))))
+            for number, entry in enumerate(self._entries)
+            if entry.keywords
         ]
 
     def __len__(self) -> int:
@@ -90,8 +121,8 @@ class Index:
         question = self._normaliser.question(text)
         if not question:
             return []
-        vector = (await self._encoder.encode_in_thread([question]))[0]
-        return self._rank(vector, self._normaliser.names(text), count)
+        clauses = [self._normaliser.question(clause) for clause in _clauses(text)]
+        return await asyncio.to_thread(self._found, question, clauses, self._normaliser.names(text), count)
 
     def wording(self, hit: Hit, language: Language) -> str:
         """The entry's first stored question in ``language`` (else in another), for asking back."""
@@ -99,19 +130,32 @@ class Index:
         row = next((row for row in span if self._languages[row] == language), span[0])
         return self._questions[row]
 
-    def _rank(self, vector: np.ndarray, said: str, count: int) -> list[Hit]:
-        similarity = self._matrix @ vector
-        scores = np.empty(len(self._entries))
-        for number, pattern in enumerate(self._keywords):
-            mine = similarity[self._first[number] : self._first[number + 1]]
-            best = float(mine.max())
-            if len(mine) > 1:
-                best = (1 - _SECOND) * best + _SECOND * float(np.partition(mine, -2)[-2])
-            if pattern is not None and pattern.search(said):
-                best += _BOOST
-            scores[number] = best
+    def _found(self, question: str, clauses: Sequence[str], said: str, count: int) -> list[Hit]:
+        similarity = self._similarity(question, clauses)
+        starts = self._first[:-1]
+        best = np.maximum.reduceat(similarity, starts)
+        # Each entry's best row is put aside, so that what is best now was second.
+        _, rows = np.unique(self._owners[similarity == best[self._owners]], return_index=True)
+        similarity[np.flatnonzero(similarity == best[self._owners])[rows]] = -np.inf
+        second = np.maximum.reduceat(similarity, starts)
+        scores = np.where(np.isfinite(second), (1 - _SECOND) * best + _SECOND * second, best)
+        for number, pattern in self._keywords:
+            if pattern.search(said):
+                scores[number] += _BOOST
         order = np.argsort(-scores, kind="stable")[:count]
         return [Hit(self._entries[i], float(np.clip(scores[i], 0.0, 1.0)), int(i)) for i in order]
+
+    def _similarity(self, question: str, clauses: Sequence[str]) -> Vectors:
+        """How near each stored question is: to what was asked, to a clause of it, to what it sounds like."""
+        weights = {question: 1.0}
+        for clause in clauses:
+            weights.setdefault(clause, _CLAUSE)
+        for text, weight in list(weights.items()):
+            weights.setdefault(self._sounds.respelt(text), weight * _RESPELT)
+        vectors = self._encoder.encode(list(weights)) * np.array(list(weights.values()), np.float32)[:, None]
+        similarity: Vectors = (self._matrix @ vectors.T).max(axis=1)
+        self._sounds.lift(similarity, question)
+        return similarity
 
 
 _YES: Final = re.compile(

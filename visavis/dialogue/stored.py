@@ -29,29 +29,31 @@ class StoredAnswers:
 
     async def answer(self, turn: Turn) -> AsyncGenerator[Sentence, None]:
         """The sentences of the answer, in the turn's language where it is stored in it."""
-        offered, self._offered = self._offered, []
-        if offered:
-            chosen = choice(turn.text, len(offered))
+        sentences, offered = await self._found(turn)
+        for index, sentence in enumerate(sentences):
+            yield sentence
+            if not index:  # taken: what is remembered changes only now, for the answer may have been a guess
+                self._offered = offered
+
+    async def _found(self, turn: Turn) -> tuple[list[Sentence], list[Hit]]:
+        """The answer, and what it offers to choose from."""
+        if self._offered:
+            chosen = choice(turn.text, len(self._offered))
             if chosen == -1:
-                yield Sentence(phrases.DECLINED[turn.language], turn.language, "clarify")
-                return
+                return [Sentence(phrases.DECLINED[turn.language], turn.language, "clarify")], []
             if chosen is not None:
-                for sentence in _stored(offered[chosen], turn.language):
-                    yield sentence
-                return
+                return _stored(self._offered[chosen], turn.language), []
         hits = await self._index.search(turn.text)
         _LOG.info("retrieval", best=hits[0].entry.id if hits else None, score=round(hits[0].score, 3) if hits else None)
         if not hits:
-            yield Sentence(phrases.NOT_HEARD[turn.language], turn.language, "unknown")
-        elif hits[0].score >= self._answer_threshold:
-            for sentence in _stored(hits[0], turn.language):
-                yield sentence
-        elif hits[0].score >= self._clarify_threshold:
-            self._offered = near(hits, self._clarify_threshold)
-            wordings = [self._index.wording(hit, turn.language) for hit in self._offered]
-            yield Sentence(phrases.ask_back(wordings, turn.language), turn.language, "clarify")
-        else:
-            yield Sentence(phrases.UNKNOWN[turn.language], turn.language, "unknown")
+            return [Sentence(phrases.NOT_HEARD[turn.language], turn.language, "unknown")], []
+        if hits[0].score >= self._answer_threshold:
+            return _stored(hits[0], turn.language), []
+        if hits[0].score >= self._clarify_threshold:
+            offered = near(hits, self._clarify_threshold)
+            wordings = [self._index.wording(hit, turn.language) for hit in offered]
+            return [Sentence(phrases.ask_back(wordings, turn.language), turn.language, "clarify")], offered
+        return [Sentence(phrases.UNKNOWN[turn.language], turn.language, "unknown")], []
 
     async def aclose(self) -> None:
         """Nothing is held."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -21,25 +21,42 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A question with what was really said before it (an interrupted answer only as far as it was heard)."""
+    """A question with what was really said before it (an interrupted answer only as far as it was heard).
+
+    ``speculative``: the person may go on speaking, and the answer may never be used. An engine then changes nothing outside itself
+    before its first sentence was taken; where it must, it says nothing and ends, and is asked again.
+    """
 
     text: str
     language: Language
     history: Sequence[Message] = field(default_factory=tuple)
     user_id: str = ""
     session_id: str = ""
+    speculative: bool = False
 
 
-Purpose = Literal["answer", "clarify", "unknown", "filler", "error"]
+Purpose = Literal["answer", "clarify", "unknown", "filler", "error", "refused"]
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """An instruction that was recognised: what the client is to do. ``slots``: by name, what was said for each."""
+
+    name: str
+    instruction: str
+    slots: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """One sentence to speak, in ``language``, and what it is for."""
+    """One sentence to speak, in ``language``, and what it is for. ``source``: what it was taken from, for the transcript.
+    ``command``: what the client is told to do as it is said."""
 
     text: str
     language: Language
     purpose: Purpose = "answer"
+    source: str = ""
+    command: Command | None = None
 
 
 class Dialogue(Protocol):

@@ -37,7 +37,7 @@ class OpusEncoder:
         codec.bit_rate = bitrate
         codec.time_base = _TIME_BASE
         # In-band FEC lets a receiver rebuild one lost packet from the next.
-        codec.options = {"application": application, "frame_duration": "20", "fec": "1", "packet_loss": "3"}
+        codec.options = {"application": application, "frame_duration": "20", "fec": "1", "packet_loss": "10"}
         codec.open()
         self._codec = codec
         self._encoded = 0

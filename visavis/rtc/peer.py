@@ -185,6 +185,7 @@ class Peer:
             await pc.setRemoteDescription(RTCSessionDescription(offer.sdp, "offer"))
             if not self._installed:
                 self._install()
+            self._ask_for_copies()
             await pc.setLocalDescription(await pc.createAnswer())
         except (ValueError, OperationError, InvalidStateError, InvalidAccessError) as error:
             raise SdpRefused(f"the offer cannot be answered: {error or type(error).__name__}") from error
@@ -192,6 +193,13 @@ class Peer:
             raise SdpRefused("this peer connection was closed before it was answered") from error
         self._offer = offer
         return str(pc.localDescription.sdp)
+
+    def _ask_for_copies(self) -> None:
+        """Ask for sound in which each packet carries a copy of the one before (in-band FEC); aiortc's answers do not."""
+        for transceiver in self._pc.getTransceivers():
+            for codec in transceiver._codecs:
+                if codec.mimeType.lower() == "audio/opus":
+                    codec.parameters.update(minptime=10, useinbandfec=1)
 
     def _install(self) -> None:
         """Put our link into the one transport that BUNDLE left."""

@@ -2,8 +2,9 @@
 
 aiortc's receiver holds back four packets (80 ms), decodes in a thread of its own and queues without bound. A talk
 wants the sound at once: packets are decoded as they come, wait only while one before them is missing, and leave as
-16 kHz mono in chunks of 40 ms. It offers what ``RTCPeerConnection`` and ``RTCDtlsTransport`` use of a receiver (read
-in aiortc 1.16).
+16 kHz mono in chunks of 20 ms. How many wait for a missing one follows the network: where packets come in after they were
+given up, later ones are given more time. What stays missing is bridged (:mod:`visavis.media.opus_decoder`). It offers what
+``RTCPeerConnection`` and ``RTCDtlsTransport`` use of a receiver (read in aiortc 1.16).
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-import av
 import numpy as np
 from aiortc import RTCRtpReceiver
 from aiortc.mediastreams import MediaStreamTrack
@@ -25,17 +25,25 @@ from aiortc.rtp import AnyRtcpPacket, RtcpReceiverInfo, RtcpRrPacket, RtcpSrPack
 from aiortc.stats import RTCStatsReport
 
 from visavis.media.clock import SAMPLE_RATE
+from visavis.media.h264 import EncoderError
+from visavis.media.opus_decoder import OpusDecoder
 from visavis.media.resample import Resampler
 from visavis.media.types import Pcm
 
 OUT_RATE: Final = 16_000
-CHUNK_SAMPLES: Final = OUT_RATE * 40 // 1000
-_REORDER: Final = 3  # packets (60 ms) that wait for a missing one before it is given up
+CHUNK_MS: Final = 20
+"""As long as a packet: what is said is not held back to fill a longer one."""
+CHUNK_SAMPLES: Final = OUT_RATE * CHUNK_MS // 1000
+_REORDER: Final = (
+    3  # packets (60 ms) that wait for a missing one before it is given up, on a network that keeps their order
+)
+_MOST_REORDER: Final = 20  # 400 ms
+_CALM: Final = 250  # packets (5 s) in a row without one that came too late: one fewer waits
 _MAX_FILL: Final = SAMPLE_RATE // 2  # silence put in for lost or unsent sound, at most
 
 
 class OpusReceiver:
-    """Decodes one Opus stream. ``on_pcm`` gets int16 mono of shape (640,) at 16 kHz, on the event loop."""
+    """Decodes one Opus stream. ``on_pcm`` gets int16 mono of shape (320,) at 16 kHz, on the event loop."""
 
     kind = "audio"
 
@@ -43,7 +51,7 @@ class OpusReceiver:
         self, replaces: RTCRtpReceiver, *, on_pcm: Callable[[Pcm], None], on_activity: Callable[[], None]
     ) -> None:
         self.transport: RTCDtlsTransport = replaces.transport
-        self.lost = self.received = 0
+        self.lost = self.late = self.received = 0
         self._track: MediaStreamTrack | None = None
         self._enabled = True
         self._on_pcm, self._on_activity = on_pcm, on_activity
@@ -56,15 +64,13 @@ class OpusReceiver:
         self._reset()
 
     def _reset(self) -> None:
-        decoder = av.CodecContext.create("libopus", "r")
-        decoder.sample_rate = SAMPLE_RATE
-        decoder.layout = "mono"
-        decoder.format = "s16"
-        self._decoder = decoder
+        self._decoder = OpusDecoder()
         self._resampler = Resampler(SAMPLE_RATE, OUT_RATE)
         self._held: dict[int, RtpPacket] = {}
         self._next_sequence: int | None = None
         self._next_timestamp = 0
+        self._missing = False
+        self._wait, self._calm = _REORDER, 0
         self._rest: Pcm = np.zeros(0, np.int16)
 
     @property
@@ -119,9 +125,14 @@ class OpusReceiver:
             self._next_sequence, self._next_timestamp = packet.sequence_number, packet.timestamp
         ahead = packet.sequence_number - self._next_sequence & 0xFFFF
         if ahead >= 0x8000:
-            return  # late or twice
+            self._came_late(0x10000 - ahead)
+            return
+        self._calm += 1
+        if self._calm >= _CALM:
+            self._wait, self._calm = max(_REORDER, self._wait - 1), 0
         self._held[packet.sequence_number] = packet
-        if ahead and len(self._held) >= _REORDER:
+        if ahead and len(self._held) >= self._wait:
+            self._missing = True
             wanted = self._next_sequence
             first = min(self._held, key=lambda number: number - wanted & 0xFFFF)
             self.lost += first - wanted & 0xFFFF
@@ -130,25 +141,30 @@ class OpusReceiver:
             self._next_sequence = self._next_sequence + 1 & 0xFFFF
             self._play(ready)
 
+    def _came_late(self, behind: int) -> None:
+        """A packet came that was given up (or came twice) when ``behind`` packets after it had been played."""
+        if behind <= _MOST_REORDER:
+            self.late += 1
+            self._wait, self._calm = min(_MOST_REORDER, max(self._wait, behind + 1)), 0
+
     def _play(self, packet: RtpPacket) -> None:
         if not packet.payload:
             return
-        try:
-            frames = self._decoder.decode(av.Packet(packet.payload))
-        except av.FFmpegError:
-            self.lost += 1
-            return
-        self.received += 1
+        missing, self._missing = self._missing, False
         gap = packet.timestamp - self._next_timestamp & 0xFFFFFFFF
         if 0 < gap < 0x80000000:
             # Lost, or not sent while the person was silent (DTX): the listener needs the time to pass all the same.
-            self._emit(np.zeros(min(gap, _MAX_FILL), np.int16))
-        samples = 0
-        for frame in frames:
-            pcm = frame.to_ndarray().reshape(-1).astype(np.int16, copy=False)
-            samples += len(pcm)
-            self._emit(pcm)
-        self._next_timestamp = packet.timestamp + samples & 0xFFFFFFFF
+            gap = min(gap, _MAX_FILL)
+            self._emit(self._decoder.bridge(gap, packet.payload) if missing else np.zeros(gap, np.int16))
+        self._next_timestamp = packet.timestamp
+        try:
+            pcm = self._decoder.decode(packet.payload)
+        except EncoderError:
+            self.lost += 1
+            return
+        self.received += 1
+        self._emit(pcm)
+        self._next_timestamp = packet.timestamp + len(pcm) & 0xFFFFFFFF
 
     def _emit(self, pcm: Pcm) -> None:
         self._rest = np.concatenate((self._rest, self._resampler.push(pcm)))

@@ -15,12 +15,11 @@ from visavis.rtc.errors import PeerUnknown, RoomClosed, RoomFull, SdpRefused
 from visavis.rtc.offer import Offer, Role, parse_offer
 from visavis.rtc.peer import Peer, PeerEvents
 from visavis.rtc.ports import IceConfig
+from visavis.rtc.receiver import CHUNK_MS
 from visavis.rtc.sdpfrag import Trickled
 
 MICROPHONE_MS: Final = 1000
 """The user's sound in waiting. When full, the oldest goes: who listens so late must not listen to the past."""
-
-_CHUNK_MS: Final = 40
 
 MESSAGE_BURST: Final = 64
 """Messages that an END_USER may send at once; what it sends beyond that and ``MESSAGES_PER_S`` is dropped."""
@@ -52,13 +51,13 @@ class RoomEvents:
 
 
 class Microphone:
-    """What the END_USER says: an async iterator of int16 mono, shape (640,), 16 kHz: 40 ms. For one consumer.
+    """What the END_USER says: an async iterator of int16 mono, shape (320,), 16 kHz: 20 ms. For one consumer.
 
     It outlives reconnections and ends when the room closes.
     """
 
     def __init__(self) -> None:
-        self._chunks: deque[Pcm] = deque(maxlen=MICROPHONE_MS // _CHUNK_MS)
+        self._chunks: deque[Pcm] = deque(maxlen=MICROPHONE_MS // CHUNK_MS)
         self._waiter: asyncio.Future[None] | None = None
         self._closed = False
         self.received = self.dropped = 0

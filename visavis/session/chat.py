@@ -167,6 +167,10 @@ class QuietWatch:
         self._held.discard(reason)
         self.touch()
 
+    def holds(self, reason: str) -> bool:
+        """Whether the watch is stopped for ``reason``."""
+        return reason in self._held
+
     def skip_to_sleep(self) -> None:
         """Sleep was asked for: only the end of the job is still watched."""
         self._sleep.disarm()

@@ -11,32 +11,33 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from pipecat.audio.vad.vad_analyzer import VADParams
 from pipecat.frames.frames import ErrorFrame, InputAudioRawFrame, InterruptionFrame
 from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.worker import PipelineParams, PipelineWorker
-from pipecat.processors.audio.vad_processor import VADProcessor
-from pipecat.turns.user_start import VADUserTurnStartStrategy
-from pipecat.turns.user_stop import SpeechTimeoutUserTurnStopStrategy
-from pipecat.turns.user_turn_processor import UserTurnProcessor
+from pipecat.turns.user_stop import BaseUserTurnStopStrategy, SpeechTimeoutUserTurnStopStrategy
 from pipecat.turns.user_turn_strategies import UserTurnStrategies
 from pipecat.workers.runner import WorkerRunner
 
 from visavis.dialogue.types import Dialogue
 from visavis.errors import VisavisError
+from visavis.session.answerer import Admit, Answerer
 from visavis.session.driven import DrivenAnswerer
 from visavis.session.driver import Driver
-from visavis.session.processors import Answerer, AskFrame, ConversationListener, SayFrame, Script, StageSink
+from visavis.session.hearing import EmbeddedRecogniser
+from visavis.session.processors import AskFrame, ConversationListener, SayFrame, Script, StageSink
 from visavis.session.script import Utterance
-from visavis.session.services import EmbeddedActivity, EmbeddedRecogniser, STTService, TTSService
+from visavis.session.services import EmbeddedSynthesiser, STTService, TTSService
 from visavis.session.spec import DriveCommand
 from visavis.session.stage import Stage
+from visavis.session.turns.detector import STOP_S, Detector
+from visavis.session.turns.endpoint import Endpointing
+from visavis.session.turns.frames import BeginTurnFrame, EndTurnFrame
+from visavis.session.turns.processor import Turns
+from visavis.session.turns.strategies import BargeInStart, EndpointStop
 from visavis.session.types import CommandRefused
 from visavis.speech.types import Language, VoiceActivity
 
 MICROPHONE_RATE = 16_000
-VAD_START_S = 0.2
-VAD_STOP_S = 0.2
 TURN_GIVE_UP_S = 15.0
 """A turn whose recognition never answers ends after so long; slow recognition must not lose what was said."""
 
@@ -72,32 +73,49 @@ class Conversation:
         user_id: str,
         session_id: str,
         driver: Driver | None = None,
+        admit: Admit = lambda text, language, final: text,
     ) -> None:
-        """``driver``: who says what is said, instead of the dialogue."""
+        """``tail_silence_s``: the silence that usually ends a turn (``visavis.session.turns.endpoint``). ``driver``: who says what is
+        said, instead of the dialogue. ``admit``: which spoken turns are meant for the digital human."""
         self._recognition, self._listener = parts.recognition, listener
         self._script = Script()
-        who = {"user_id": user_id, "session_id": session_id}
+        synthesis = parts.synthesis
         self._answerer = (
-            Answerer(parts.dialogue, self._script, listener, default_language=default_language, **who)
+            Answerer(
+                parts.dialogue,
+                self._script,
+                listener,
+                default_language=default_language,
+                user_id=user_id,
+                session_id=session_id,
+                prepare=synthesis.prepare if isinstance(synthesis, EmbeddedSynthesiser) else lambda _: None,
+                admit=admit,
+            )
             if driver is None
-            else DrivenAnswerer(driver, self._script, listener, default_language=default_language, **who)
+            else DrivenAnswerer(
+                driver,
+                self._script,
+                listener,
+                default_language=default_language,
+                user_id=user_id,
+                session_id=session_id,
+                admit=admit,
+            )
         )
         self._sink = StageSink(stage, self._script)
-        detector = VADProcessor(
-            vad_analyzer=EmbeddedActivity(parts.activity, VADParams(start_secs=VAD_START_S, stop_secs=VAD_STOP_S))
+        self._barge_in = BargeInStart(stage, self._script.saying)
+        stop: BaseUserTurnStopStrategy = (
+            EndpointStop(Endpointing(tail_silence_s), default_language)
+            if isinstance(parts.recognition, EmbeddedRecogniser)
+            # Another's text comes when it comes. The detector has already waited STOP_S of the silence that ends a turn.
+            else SpeechTimeoutUserTurnStopStrategy(user_speech_timeout=max(0.0, tail_silence_s - STOP_S))
         )
-        turns = UserTurnProcessor(
-            user_turn_strategies=UserTurnStrategies(
-                start=[VADUserTurnStartStrategy()],
-                # The detector has already waited VAD_STOP_S of the silence that ends a turn.
-                stop=[
-                    SpeechTimeoutUserTurnStopStrategy(user_speech_timeout=max(0.0, tail_silence_s - VAD_STOP_S)),
-                ],
-            ),
+        turns = Turns(
+            user_turn_strategies=UserTurnStrategies(start=[self._barge_in], stop=[stop]),
             user_turn_stop_timeout=TURN_GIVE_UP_S,
         )
         self._worker = PipelineWorker(
-            Pipeline([detector, parts.recognition, turns, self._answerer, parts.synthesis, self._sink]),
+            Pipeline([Detector(parts.activity), parts.recognition, turns, self._answerer, parts.synthesis, self._sink]),
             params=PipelineParams(audio_in_sample_rate=MICROPHONE_RATE, audio_out_sample_rate=24_000),
             cancel_on_idle_timeout=False,
             idle_timeout_secs=None,
@@ -147,6 +165,14 @@ class Conversation:
         await self.interrupt()
         await self._worker.queue_frame(SayFrame(text=text))
 
+    async def begin_turn(self) -> None:
+        """The person begins to speak and will say when he is done: what is being said is cut, and no silence ends his turn."""
+        await self._worker.queue_frame(BeginTurnFrame())
+
+    async def end_turn(self) -> None:
+        """He is done: what he said since :meth:`begin_turn` (or since he began to speak) is answered without further waiting."""
+        await self._worker.queue_frame(EndTurnFrame())
+
     async def interrupt(self) -> None:
         """Silence the digital human: voice, lips and everything still on its way."""
         await self._worker.queue_frame(InterruptionFrame())
@@ -156,6 +182,11 @@ class Conversation:
         if not isinstance(self._answerer, DrivenAnswerer):
             raise CommandRefused("not_driven", "this job's robot answers by itself")
         await self._answerer.drive(command)
+
+    @property
+    def false_alarms(self) -> int:
+        """How often the digital human went on after a voice that was not meant (a cough, assent, its own echo)."""
+        return self._barge_in.false_alarms
 
     async def speaking_changed(self, speaking: bool) -> None:
         await self._sink.speaking_changed(speaking)

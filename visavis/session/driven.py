@@ -19,8 +19,9 @@ from pipecat.processors.frame_processor import FrameDirection
 from visavis.contract.drive import SpeakingStopData
 from visavis.dialogue import phrases
 from visavis.dialogue.types import Sentence, Turn
+from visavis.session.answerer import Admit, Answerer
 from visavis.session.driver import Driver, Piece
-from visavis.session.processors import Answerer, ConversationListener, Script, SoundFrame
+from visavis.session.processors import ConversationListener, Script, SoundFrame
 from visavis.session.script import STAGE_RATE, TurnRecord, Utterance
 from visavis.session.services import language_of
 from visavis.session.spec import DriveCommand
@@ -126,6 +127,8 @@ class _Sound:
 class DrivenAnswerer(Answerer):
     """Tells the driver what was heard, and says what the driver sends."""
 
+    speculates = False
+
     def __init__(
         self,
         driver: Driver,
@@ -135,6 +138,7 @@ class DrivenAnswerer(Answerer):
         default_language: Language,
         user_id: str,
         session_id: str,
+        admit: Admit = lambda text, language, final: text,
     ) -> None:
         super().__init__(
             NoDialogue(),
@@ -143,6 +147,7 @@ class DrivenAnswerer(Answerer):
             default_language=default_language,
             user_id=user_id,
             session_id=session_id,
+            admit=admit,
         )
         self._driver = driver
         driver.pending_text = self._pending_text

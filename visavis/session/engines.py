@@ -19,9 +19,12 @@ from visavis.avatar.neural.types import LipEngine
 from visavis.avatar.pack import Pack, find, search_folders
 from visavis.avatar.scene import placed
 from visavis.avatar.types import Renderer
+from visavis.dialogue.assistant.tools import ToolLimits
 from visavis.dialogue.endpoint import Endpoint
-from visavis.dialogue.factory import DialogueFactory
+from visavis.dialogue.factory import DialogueFactory, ToolSettings
 from visavis.dialogue.model import Patience
+from visavis.dialogue.types import Dialogue
+from visavis.dialogue.vendors.types import Account
 from visavis.media.h264 import H264Encoder
 from visavis.media.opus import OpusEncoder
 from visavis.motion.director import Director
@@ -35,13 +38,20 @@ from visavis.session.ahead import Ahead
 from visavis.session.conversation import Parts
 from visavis.session.driven import NoDialogue
 from visavis.session.easel import Easel
+from visavis.session.hearing import EmbeddedRecogniser
+from visavis.session.knowing import create_auditor, plugin_services
 from visavis.session.picture import layout
 from visavis.session.replay import LoopShelf, Repeated, Replay
-from visavis.session.services import EmbeddedRecogniser, EmbeddedSynthesiser, STTService, TTSService, load_service
+from visavis.session.roles import role_of
+from visavis.session.services import EmbeddedSynthesiser, STTService, TTSService, load_service
+from visavis.session.soothing import Soothing
 from visavis.session.spec import JobSpec
 from visavis.session.stage import REST_STRIDE, Stage, StageListener
+from visavis.session.turns.melody import SmartTurn
 from visavis.settings import Settings
 from visavis.speech.factory import Speech, create_speech
+from visavis.speech.normalise import has_han
+from visavis.speech.types import Language
 from visavis.urlpolicy import UrlPolicy
 
 FPS: Final = 25
@@ -60,6 +70,7 @@ class Engines:
     ahead: Ahead
     loops: LoopShelf
     lips: LipEngine | None = None
+    melody: SmartTurn | None = None
 
     @classmethod
     async def load(cls, settings: Settings) -> Engines:
@@ -72,9 +83,19 @@ class Engines:
         patience = Patience(
             settings.llm_connect_s, settings.llm_first_token_s, settings.llm_next_token_s, settings.llm_retries
         )
-        dialogues = DialogueFactory(settings.answer_threshold, settings.clarify_threshold, policy, patience=patience)
-        speech, _, _ = await asyncio.gather(
+        tools = ToolSettings(settings.mcp_stdio, ToolLimits(call_s=settings.tool_s), plugin_services(settings))
+        auditor = await asyncio.to_thread(create_auditor, settings)
+        dialogues = DialogueFactory(
+            settings.answer_threshold,
+            settings.clarify_threshold,
+            policy,
+            patience=patience,
+            tools=tools,
+            auditor=auditor,
+        )
+        speech, melody, _, _ = await asyncio.gather(
             asyncio.to_thread(create_speech, settings),
+            asyncio.to_thread(SmartTurn),
             dialogues.warm(),
             asyncio.to_thread(lambda: prepare(find("default", search_folders(settings.data)), WARM_SIZES)),
         )
@@ -91,6 +112,7 @@ class Engines:
                 },
             ),
             lips,
+            melody,
         )
 
     async def close(self) -> None:
@@ -98,6 +120,8 @@ class Engines:
         await self.ahead.stop()
         self.loops.close()
         self.speech.synthesiser.close()
+        if self.melody is not None:
+            self.melody.close()
 
     # --- parts of one session -------------------------------------------------------------------------------------
 
@@ -149,7 +173,7 @@ class Engines:
         recognition: STTService = (
             load_service(settings.stt_service, settings.stt_options, STTService)
             if settings.stt_service
-            else EmbeddedRecogniser(self.speech.recogniser, spec.language)
+            else EmbeddedRecogniser(self.speech.recogniser, spec.language, await self._hot_words(spec), self.melody)
         )
         synthesis: TTSService = (
             load_service(settings.tts_service, settings.tts_options, TTSService)
@@ -160,7 +184,37 @@ class Engines:
             return Parts(self.speech.activity.activity(), recognition, NoDialogue(), synthesis)
         llm = spec.robot.llm
         endpoint = Endpoint(**llm.model_dump()) if llm else None
+        role = role_of(spec.robot.role) if spec.robot.role else None
         dialogue = await self.dialogues.create(
-            endpoint, [*settings.knowledge, *spec.robot.knowledge], settings.dialogue
+            endpoint,
+            [*settings.knowledge, *spec.robot.knowledge],
+            settings.dialogue,
+            role,
+            Account(**spec.robot.vendor.model_dump()) if spec.robot.vendor else None,
+            audited=spec.robot.audited,
         )
-        return Parts(self.speech.activity.activity(), recognition, dialogue, synthesis)
+        return Parts(self.speech.activity.activity(), recognition, self._soothing(spec, dialogue), synthesis)
+
+    async def _hot_words(self, spec: JobSpec) -> dict[Language, list[str]]:
+        """By language: the robot's, and the names in what is answered from."""
+        robot = spec.robot
+        words: dict[Language, list[str]] = {
+            language: list(robot.hot_words.get(language, [])) for language in ("en", "zh")
+        }
+        for phrase in spec.turn_taking.wake_words:
+            words["zh" if has_han(phrase) else "en"].append(phrase)
+        if robot.llm is None and robot.role is None and not robot.driven and not self.settings.dialogue:
+            names = (await self.dialogues.index([*self.settings.knowledge, *robot.knowledge])).names
+            return {language: [*own, *names] for language, own in words.items()}
+        return words
+
+    def _soothing(self, spec: JobSpec, dialogue: Dialogue) -> Dialogue:
+        """The dialogue with the robot's pacify words, if it has any."""
+        if not spec.robot.pacify:
+            return dialogue
+
+        async def intent_of(text: str) -> str:
+            hits = await (await self.dialogues.index(spec.robot.knowledge)).search(text)
+            return hits[0].entry.id if hits and hits[0].score >= self.settings.clarify_threshold else ""
+
+        return Soothing(dialogue, spec.robot.pacify, intent_of if spec.robot.knowledge else None)

@@ -45,18 +45,22 @@ class Host:
             await self._engines.ahead.stop()
             await session.open()
             self._sessions[spec.job_id] = session
+            self._engines.ahead.begin(spec)
         finally:
             self._starting -= 1
-            self._perhaps_idle()
+            self._go_on_ahead()
         assert session.task is not None
         session.task.add_done_callback(lambda _: self._ended(spec.job_id))
 
     def _ended(self, job_id: str) -> None:
         self._sessions.pop(job_id, None)
-        self._perhaps_idle()
+        if self._engines is not None:
+            self._engines.ahead.end(job_id)
+        self._go_on_ahead()
 
-    def _perhaps_idle(self) -> None:
-        if not self._sessions and not self._starting and self._engines is not None:
+    def _go_on_ahead(self) -> None:
+        """Stored sentences are made beside sessions, while nobody speaks in them, but not while one starts."""
+        if not self._starting and self._engines is not None:
             self._engines.ahead.go_on()
 
     async def signal(self, job_id: str, signal: Signal) -> SignalReply:
@@ -88,14 +92,17 @@ class Host:
 
     def stats(self, job_id: str) -> dict[str, float]:
         session = self._sessions.get(job_id)
-        return session.stats() if session else {}
+        if session is None or self._engines is None:
+            return {}
+        return {**session.stats(), **self._engines.ahead.stats(job_id)}
 
     async def close(self) -> None:
         for session in list(self._sessions.values()):
             session.finish("NORMAL")
         await asyncio.gather(*(session.done.wait() for session in list(self._sessions.values())))
-        if self._engines is not None:
-            await self._engines.close()
+        engines, self._engines = self._engines, None  # nothing is made ahead any more
+        if engines is not None:
+            await engines.close()
 
     def _session(self, job_id: str) -> Session:
         try:

@@ -1,13 +1,10 @@
-"""The two processors that are ours in the Pipecat pipeline: who answers, and where the answer goes."""
+"""Where an answer goes, and what the answering side and the stage side of the pipeline share."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-import uuid
 from collections import deque
-from collections.abc import Sequence
-from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -21,25 +18,17 @@ from pipecat.frames.frames import (
     DataFrame,
     Frame,
     InterruptionFrame,
-    TranscriptionFrame,
     TTSAudioRawFrame,
-    TTSSpeakFrame,
     TTSStoppedFrame,
     TTSTextFrame,
-    UserStartedSpeakingFrame,
-    UserStoppedSpeakingFrame,
-    VADUserStartedSpeakingFrame,
-    VADUserStoppedSpeakingFrame,
 )
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
 from visavis import log
-from visavis.dialogue import phrases
-from visavis.dialogue.types import Dialogue, Message, Turn
+from visavis.dialogue.types import Command, Message
 from visavis.session.script import STAGE_RATE, TurnRecord, Utterance
-from visavis.session.services import TimedAudioFrame, language_of
+from visavis.session.services import TimedAudioFrame
 from visavis.session.stage import Stage
-from visavis.speech.types import Language
 
 _log = log.get("conversation")
 
@@ -79,8 +68,16 @@ class ConversationListener(Protocol):
 
     def heard(self, record: TurnRecord, typed: bool) -> None: ...
 
+    def hearing(self, text: str) -> None:
+        """``text`` was heard so far of what the person says; it is not over, and what comes replaces it."""
+        ...
+
     def nothing_heard(self) -> None:
         """The turn is over, and nobody said a word."""
+        ...
+
+    def commanded(self, command: Command) -> None:
+        """The person told to do something that the robot's role knows how to have done."""
         ...
 
     def turn_done(self, record: TurnRecord) -> None:
@@ -107,11 +104,17 @@ class Script:
         if self.turn is not None and self.turn.chat_id == utterance.chat_id:
             self.turn.marks.setdefault("play", time.monotonic())
 
+    def saying(self) -> str:
+        """What sounds, or has just sounded, of the present turn."""
+        if self.turn is None:
+            return ""
+        return " ".join(utterance.text for utterance in self.turn.utterances if utterance.started)
+
     def commit(self) -> TurnRecord | None:
         """Close the present turn: what was really said of it goes to the history. Returns it, once."""
         record, self.turn = self.turn, None
-        if record is None:
-            return None
+        if record is None or record.refused or record.continued:  # what was refused must not come back with the history
+            return record
         spoken = record.spoken
         if record.heard:
             self.history.append(Message("user", record.heard))
@@ -125,149 +128,6 @@ class Script:
         if record is None or not record.answered or not all(utterance.ended for utterance in record.utterances):
             return None
         return self.commit()
-
-
-class Answerer(FrameProcessor):
-    """Collects what was heard until the turn ends, asks the dialogue engine and sends its sentences on to synthesis."""
-
-    def __init__(
-        self,
-        dialogue: Dialogue,
-        script: Script,
-        listener: ConversationListener,
-        *,
-        default_language: Language,
-        user_id: str,
-        session_id: str,
-    ) -> None:
-        super().__init__()
-        self._dialogue, self._script, self._listener = dialogue, script, listener
-        self._default_language = default_language
-        self._user_id, self._session_id = user_id, session_id
-        self._heard: list[TranscriptionFrame] = []
-        self._marks: dict[str, float] = {}
-        self._task: asyncio.Task[None] | None = None
-
-    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
-        await super().process_frame(frame, direction)
-        match frame:
-            case VADUserStartedSpeakingFrame():
-                self._listener.voice_changed(True)
-            case VADUserStoppedSpeakingFrame():
-                now = time.monotonic()
-                self._marks = {"end_of_speech": now - frame.stop_secs, "endpoint": now}
-                self._listener.voice_changed(False)
-            case TranscriptionFrame():
-                self._heard.append(frame)
-                self._marks["recognise"] = time.monotonic()
-            case UserStartedSpeakingFrame():
-                self._heard.clear()
-            case UserStoppedSpeakingFrame():
-                await self._turn_ended()
-            case InterruptionFrame():
-                await self._stop_answering()
-            case AskFrame():
-                await self._answer(frame.text, language_of(frame.text, self._default_language), {}, typed=True)
-                return
-            case SayFrame():
-                await self._say(frame.text)
-                return
-            case _:
-                if await self.takes(frame):
-                    return
-        if not isinstance(frame, TranscriptionFrame):
-            await self.push_frame(frame, direction)
-
-    async def takes(self, frame: Frame) -> bool:
-        """For those who answer in another way: whether ``frame`` was for them, and ends here."""
-        return False
-
-    def sounding(self, utterance: Utterance) -> None:
-        """The first sample of an utterance goes out."""
-        self._script.sounding(utterance)
-
-    async def cleanup(self) -> None:
-        await self._stop_answering()
-        await self._dialogue.aclose()
-        await super().cleanup()  # type: ignore[no-untyped-call]
-
-    async def _turn_ended(self) -> None:
-        heard = [frame for frame in self._heard if frame.text.strip()]
-        self._heard.clear()
-        if not heard:
-            self._listener.nothing_heard()
-            return
-        parts = [frame.text.strip() for frame in heard]
-        language = self._language(heard)
-        marks = {**self._marks, "turn": time.monotonic()}
-        await self._answer(("" if language == "zh" else " ").join(parts), language, marks, typed=False)
-
-    def _language(self, frames: Sequence[TranscriptionFrame]) -> Language:
-        code = str(frames[-1].language.value) if frames[-1].language else ""
-        if code[:2] in ("zh", "en"):
-            return "zh" if code.startswith("zh") else "en"
-        return language_of(frames[-1].text, self._default_language)
-
-    async def _answer(self, text: str, language: Language, marks: dict[str, float], *, typed: bool) -> None:
-        await self._stop_answering()
-        record = TurnRecord(uuid.uuid4().hex[:12], text, language, marks)
-        self._script.turn = record
-        self._listener.heard(record, typed)
-        turn = Turn(text, language, tuple(self._script.history), self._user_id, self._session_id)
-        self._task = self.create_task(self._speak_answer(turn, record), "answer")
-
-    async def _speak_answer(self, turn: Turn, record: TurnRecord) -> None:
-        try:
-            async with aclosing(self._dialogue.answer(turn)) as sentences:  # type: ignore[type-var]
-                async for sentence in sentences:
-                    record.marks.setdefault("answer", time.monotonic())
-                    text = _whole(sentence.text)
-                    await self._utter(Utterance(text, sentence.language, record.chat_id, sentence.purpose))
-        except Exception:
-            _log.exception("the dialogue engine failed", chat_id=record.chat_id)
-            self._listener.trouble("the dialogue failed")
-            await self._utter(Utterance(phrases.FAILED[turn.language], turn.language, record.chat_id, "error"))
-        finally:
-            record.answered = True
-        self.settle()
-
-    def settle(self) -> None:
-        """Report the turn if everything of it has been said."""
-        record = self._script.settle()
-        if record is not None:
-            self._done(record)
-
-    def _done(self, record: TurnRecord) -> None:
-        self._listener.turn_done(record)
-
-    async def _utter(self, utterance: Utterance) -> None:
-        if not utterance.text.strip():  # synthesis drops it, and the turn would wait for it
-            return
-        if self._script.turn is not None and self._script.turn.chat_id == utterance.chat_id:
-            self._script.turn.utterances.append(utterance)
-        self._script.pending.append(utterance)
-        await self.push_frame(TTSSpeakFrame(utterance.text, append_to_context=False))
-
-    async def _say(self, text: str) -> None:
-        record = TurnRecord(uuid.uuid4().hex[:12], "", language_of(text, self._default_language), answered=True)
-        self._script.turn = record
-        await self._utter(Utterance(text, record.language, record.chat_id, "say"))
-
-    async def _stop_answering(self) -> None:
-        if self._task is not None:
-            task, self._task = self._task, None
-            if not task.done():
-                await self.cancel_task(task)
-        self._script.pending.clear()
-        record = self._script.commit()
-        if record is not None:
-            record.interrupted = True
-            self._done(record)
-
-
-def _whole(text: str) -> str:
-    """``text`` without halves of characters, which a model's stream may hold and nothing that sends text takes."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 class StageSink(FrameProcessor):

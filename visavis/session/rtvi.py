@@ -26,10 +26,10 @@ def event(name: str, **more: Any) -> str:
     return message("server-message", {"event": name, **more})
 
 
-def user_transcription(text: str, user_id: str) -> str:
-    """What was heard, final."""
+def user_transcription(text: str, user_id: str, *, final: bool = True) -> str:
+    """What was heard; not ``final``: so far, while the person still speaks."""
     stamp = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return message("user-transcription", {"text": text, "user_id": user_id, "timestamp": stamp, "final": True})
+    return message("user-transcription", {"text": text, "user_id": user_id, "timestamp": stamp, "final": final})
 
 
 @dataclass(frozen=True, slots=True)

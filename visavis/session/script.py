@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from visavis.session.subtitles import Timing, Word, timed
 from visavis.speech.types import Language
 
 STAGE_RATE = 48_000
 """Samples a second of the stage clock."""
-
-_WORD = re.compile(r"[\u3400-\u9fff]|[^\s\u3400-\u9fff]+\s*|\s+")
 
 
 @dataclass(slots=True, eq=False)
@@ -21,14 +20,38 @@ class Utterance:
     language: Language
     chat_id: str
     purpose: str = "answer"
+    source: str = ""
+    """What it was taken from, for the transcript: several are joined by "; "."""
     samples: int = 0
     """Samples pushed so far."""
+    timings: list[Timing] | None = field(default_factory=list)
+    """Its phonemes so far, seconds from the beginning of its sound; None: nobody knows them."""
     played: int = 0
     """Samples that have sounded."""
     complete: bool = False
     """No more sound will come."""
     started: bool = False
     ended: bool = False
+
+    _words: tuple[tuple[int, bool], list[Word]] | None = None
+
+    def add(self, samples: int, phonemes: Sequence[Timing] | None) -> None:
+        """More sound came, with its phonemes, seconds from the beginning of this piece; None: nobody knows them."""
+        begin = self.samples / STAGE_RATE
+        if phonemes is None:
+            self.timings = None
+        elif self.timings is not None:
+            self.timings += [(name, begin + start, begin + end) for name, start, end in phonemes]
+        self.samples += samples
+
+    @property
+    def words(self) -> list[Word]:
+        """Its words with their times in its sound, as far as they are known; a guess where they are not."""
+        state = (self.samples, self.complete)
+        if self._words is None or self._words[0] != state:
+            seconds = self.samples / STAGE_RATE
+            self._words = state, timed(self.text, self.language, self.timings, seconds, self.complete)
+        return self._words[1]
 
     @property
     def heard(self) -> str:
@@ -37,17 +60,8 @@ class Utterance:
             return ""
         if self.complete and self.played >= self.samples:
             return self.text
-        # While more sound is still to come, its length is not known: estimate from the usual pace.
-        pace = 4.5 if self.language == "zh" else 14.0
-        whole = self.samples if self.complete else max(self.samples, int(len(self.text) / pace * STAGE_RATE))
-        share = self.played / whole if whole else 0.0
-        budget = int(len(self.text) * min(share, 1.0))
-        out = ""
-        for piece in _WORD.findall(self.text):
-            if len(out) + len(piece) > budget:
-                break
-            out += piece
-        return out.rstrip()
+        seconds = self.played / STAGE_RATE
+        return "".join(word.text for word in self.words if word.end <= seconds).rstrip()
 
 
 @dataclass(slots=True)
@@ -62,13 +76,26 @@ class TurnRecord:
     answered: bool = False
     """The dialogue has nothing more to say."""
     interrupted: bool = False
+    continued: bool = False
+    """The person had not finished: what he said is part of the next turn, and of the history only there."""
 
     @property
     def spoken(self) -> str:
-        """What was really said so far."""
-        parts = [part for utterance in self.utterances if (part := utterance.heard)]
+        """What was really said so far of the answer. What was only said to pass the time is no part of it."""
+        parts = [part for one in self.utterances if one.purpose != "filler" and (part := one.heard)]
         joiner = "" if self.language == "zh" else " "
         return joiner.join(parts)
+
+    @property
+    def citations(self) -> list[str]:
+        """What the sentences that sounded were taken from, each once."""
+        every = (source for one in self.utterances if one.started for source in one.source.split("; "))
+        return list(dict.fromkeys(filter(None, every)))
+
+    @property
+    def refused(self) -> bool:
+        """The question audit did not let it through: what was asked is kept nowhere."""
+        return any(one.purpose == "refused" for one in self.utterances)
 
     def stages(self) -> dict[str, float]:
         """Seconds from the end of the person's speech to each stage reached."""

@@ -5,44 +5,34 @@ from __future__ import annotations
 import asyncio
 import importlib
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-import numpy as np
-from pipecat.audio.vad.vad_analyzer import VADAnalyzer, VADParams
-from pipecat.frames.frames import ErrorFrame, Frame, InputAudioRawFrame, TranscriptionFrame, TTSAudioRawFrame
-from pipecat.processors.frame_processor import FrameDirection, FrameProcessorSetup
-from pipecat.services.settings import STTSettings, TTSSettings
-from pipecat.services.stt_service import SegmentedSTTService, STTService
+from pipecat.frames.frames import ErrorFrame, Frame, TTSAudioRawFrame
+from pipecat.services.settings import TTSSettings
+from pipecat.services.stt_service import STTService
 from pipecat.services.tts_service import TTSService
-from pipecat.transcriptions.language import Language as PipecatLanguage
-from pipecat.utils.time import time_now_iso8601
 
 from visavis import log
 from visavis.errors import VisavisError
+from visavis.session.prepared import Preparing
 from visavis.session.spec import VoiceSpec
 from visavis.speech import lexicon
+from visavis.speech.cache import Phrase
 from visavis.speech.types import (
     Language,
     PhonemeTiming,
-    Recogniser,
+    SpeechChunk,
     Synthesiser,
-    Transcript,
-    VoiceActivity,
     VoiceSettings,
 )
 
 _log = log.get("speech")
 
-PRE_ROLL_S = 0.5
-"""Sound kept from before the detector noticed speech, so that no first syllable is lost."""
-
-LONGEST_S = 30.0
-"""Recognition hears the last so many seconds of an utterance; before a loud television it must not collect hours."""
-
-QUIET_PROBABILITY = 0.1
-"""Below this probability of speech nobody speaks."""
+STALLED_S: Final = 10.0
+"""Synthesis that makes nothing for so long never will; a busy machine may need some seconds for a clause."""
 
 
 @dataclass
@@ -57,72 +47,6 @@ def language_of(text: str, fallback: Language) -> Language:
     if any("\u3400" <= char <= "\u9fff" for char in text):
         return "zh"
     return "en" if any(char.isalpha() for char in text) else fallback
-
-
-class EmbeddedActivity(VADAnalyzer):
-    """A :class:`~visavis.speech.types.VoiceActivity` as Pipecat's voice activity analyser."""
-
-    def __init__(self, activity: VoiceActivity, params: VADParams) -> None:
-        super().__init__(sample_rate=activity.sample_rate, params=params)
-        self._activity = activity
-        self._frames = 0
-        self._quiet_frames = 0
-
-    def num_frames_required(self) -> int:
-        return self._activity.frame_samples
-
-    def voice_confidence(self, buffer: bytes) -> float:
-        probability = self._activity.probability(np.frombuffer(buffer, np.int16))
-        # A recurrent detector drifts on music and long noise: begin anew every two seconds, but only in clear quiet.
-        self._frames += 1
-        self._quiet_frames = self._quiet_frames + 1 if probability < QUIET_PROBABILITY else 0
-        second = self._activity.sample_rate / self._activity.frame_samples
-        if self._frames >= 2 * second and self._quiet_frames >= second / 5:
-            self._activity.reset()
-            self._frames = 0
-        return probability
-
-
-class EmbeddedRecogniser(SegmentedSTTService):
-    """A :class:`~visavis.speech.types.Recogniser` as a Pipecat service: one segment, one final transcript."""
-
-    def __init__(self, recogniser: Recogniser, language: Language | None) -> None:
-        # The turn waits for the transcript (ttfs: the longest it may take), never for a guess of its latency.
-        super().__init__(
-            sample_rate=recogniser.sample_rate,
-            trailing_silence_secs=0.0,
-            audio_passthrough=False,
-            ttfs_p99_latency=8.0,
-            settings=STTSettings(model=None, language=None),
-        )
-        self._recogniser = recogniser
-        self.language = language
-
-    @property
-    def wants_wav_segments(self) -> bool:
-        return False
-
-    async def setup(self, setup: FrameProcessorSetup) -> None:  # type: ignore[override]
-        await super().setup(setup)
-        self._audio_buffer_size_1s = int(self.sample_rate * PRE_ROLL_S) * 2
-
-    async def process_audio_frame(self, frame: InputAudioRawFrame, direction: FrameDirection) -> None:
-        await super().process_audio_frame(frame, direction)
-        excess = len(self._audio_buffer) - int(self.sample_rate * LONGEST_S) * 2
-        if excess > 0:
-            del self._audio_buffer[:excess]
-
-    async def run_stt(self, audio: bytes) -> AsyncGenerator[Frame | None, None]:
-        try:
-            heard = await self._recogniser.transcribe(np.frombuffer(audio, np.int16), self.language)
-        except Exception as error:
-            _log.exception("recognition failed")
-            yield ErrorFrame(error=f"recognition failed: {type(error).__name__}")
-            heard = Transcript("", self.language or "en", 0.0)
-        _log.debug("recognised", seconds=heard.audio_seconds, compute=heard.compute_seconds, language=heard.language)
-        language = PipecatLanguage.ZH if heard.language == "zh" else PipecatLanguage.EN
-        # A blank transcript tells the turn strategy that nothing more is to come: noise must not keep a turn open.
-        yield TranscriptionFrame(heard.text or " ", self._user_id, time_now_iso8601(), language)
 
 
 class EmbeddedSynthesiser(TTSService):
@@ -142,36 +66,47 @@ class EmbeddedSynthesiser(TTSService):
         self._synthesiser = synthesiser
         self._voices = list(voices) or [VoiceSpec()]
         self._default_language = default_language
+        self._ahead = Preparing()
 
-    def voice_for(self, language: Language) -> VoiceSpec:
-        """The room's voice for ``language``: one that names it, else the first."""
-        for voice in self._voices:
-            if voice.language == language:
-                return voice
-        return self._voices[0]
+    def prepare(self, text: str) -> None:
+        """``text`` will perhaps be spoken next: begin to make it; "": nothing will."""
+        text = text.strip()
+        if text:
+            self._ahead.prepare(text, lambda: self._say(text))
+        else:
+            self._ahead.forget()
+
+    async def cleanup(self) -> None:
+        await self._ahead.close()
+        await super().cleanup()  # type: ignore[no-untyped-call]
+
+    async def _say(self, text: str) -> AsyncGenerator[SpeechChunk, None]:
+        said = await spoken(text, self._voices, self._default_language)
+        made = self._synthesiser.say(said.text, said.voice, said.language, said.settings)
+        async with aclosing(made) as chunks:  # type: ignore[type-var]
+            async for chunk in chunks:
+                yield chunk
 
     async def run_tts(self, text: str, context_id: str) -> AsyncGenerator[Frame | None, None]:
-        language = language_of(text, self._default_language)
-        voice = self.voice_for(language)
-        text, readings = await _read(text, voice)
-        settings = VoiceSettings(voice.speed, voice.pitch, voice.volume, readings)
+        ready = self._ahead.take(text.strip())
         pending: list[PhonemeTiming] = []
         rate = self._synthesiser.sample_rate
         silent = True
         try:
-            async for chunk in self._synthesiser.say(text, voice.voice_id, language, settings):
-                pending.extend(chunk.phonemes)
-                end = chunk.start + len(chunk.pcm) / rate
-                here = [p for p in pending if p.start < end]
-                pending = [p for p in pending if p.start >= end]
-                yield TimedAudioFrame(
-                    audio=chunk.pcm.tobytes(),
-                    sample_rate=rate,
-                    num_channels=1,
-                    context_id=context_id,
-                    phonemes=[(p.phoneme, p.start - chunk.start, p.end - chunk.start) for p in here],
-                )
-                silent = False
+            async with aclosing(self._say(text) if ready is None else ready.chunks()) as chunks:
+                async for chunk in _alive(chunks):
+                    pending.extend(chunk.phonemes)
+                    end = chunk.start + len(chunk.pcm) / rate
+                    here = [p for p in pending if p.start < end]
+                    pending = [p for p in pending if p.start >= end]
+                    yield TimedAudioFrame(
+                        audio=chunk.pcm.tobytes(),
+                        sample_rate=rate,
+                        num_channels=1,
+                        context_id=context_id,
+                        phonemes=[(p.phoneme, p.start - chunk.start, p.end - chunk.start) for p in here],
+                    )
+                    silent = False
         except Exception as error:
             # Whatever it was, the sentence is over: the next one and the turn must not wait for it.
             _log.exception("synthesis failed")
@@ -179,6 +114,26 @@ class EmbeddedSynthesiser(TTSService):
         if silent:
             # Sound of no length: without any frame of sound Pipecat would keep the sentence open for 30 s.
             yield TimedAudioFrame(audio=b"", sample_rate=rate, num_channels=1, context_id=context_id)
+
+
+async def _alive(chunks: AsyncGenerator[SpeechChunk, None]) -> AsyncGenerator[SpeechChunk, None]:
+    """The chunks. Raises TimeoutError: no more come, though the sentence is not over."""
+    while True:
+        async with asyncio.timeout(STALLED_S):
+            try:
+                chunk = await anext(chunks)
+            except StopAsyncIteration:
+                return
+        yield chunk
+
+
+async def spoken(text: str, voices: Sequence[VoiceSpec], default_language: Language) -> Phrase:
+    """How a room with these voices speaks ``text``: exactly what the cache knows it by."""
+    language = language_of(text, default_language)
+    # One that names the language, else the first.
+    voice = next((voice for voice in voices if voice.language == language), voices[0] if voices else VoiceSpec())
+    text, readings = await _read(text, voice)
+    return Phrase(text, voice.voice_id, language, VoiceSettings(voice.speed, voice.pitch, voice.volume, readings))
 
 
 async def _read(text: str, voice: VoiceSpec) -> tuple[str, tuple[lexicon.Reading, ...]]:
@@ -211,12 +166,11 @@ def load_service(name: str, options: dict[str, Any], base: type) -> Any:
 
 
 __all__ = [
-    "EmbeddedActivity",
-    "EmbeddedRecogniser",
     "EmbeddedSynthesiser",
     "STTService",
     "TTSService",
     "TimedAudioFrame",
     "language_of",
     "load_service",
+    "spoken",
 ]

@@ -6,6 +6,7 @@ import asyncio
 import time
 
 from visavis import log
+from visavis.dialogue.types import Command
 from visavis.errors import VisavisError
 from visavis.rtc.room import Room, RoomEvents
 from visavis.session.announcer import Announcer
@@ -15,6 +16,8 @@ from visavis.session.driver import Driver
 from visavis.session.engines import Engines
 from visavis.session.errands import Errands
 from visavis.session.face import Face
+from visavis.session.listening import Listening
+from visavis.session.microphone import Microphone
 from visavis.session.recording import Recording, record
 from visavis.session.requests import Requests
 from visavis.session.script import TurnRecord, Utterance
@@ -75,6 +78,7 @@ class Session:
         self._requests = Requests(self, self._tell, self._errands.run)
         easel = await asyncio.to_thread(self._engines.easel, spec, self._room.broadcaster)
         self._stage = self._engines.stage(spec, director, easel, self._room.broadcaster, self)
+        self._stage.on_played = self._tell.played
         self._recording = record(spec, self._engines.settings.recordings, self._stage)
         self._face = Face(director, self._stage, gestures=spec.semantic_actions)
         self._room.broadcaster.on_keyframe_needed = self._stage.keyframe
@@ -87,6 +91,7 @@ class Session:
             default_language=spec.default_language,
             user_id=next((user.user_id for user in spec.users if user.user_type == "END_USER"), ""),
             session_id=spec.job_id,
+            admit=lambda text, language, final: self._listening.admit(text, language, final=final),
             driver=Driver(spec.job_id, self._emit) if spec.robot.driven else None,
         )
         self._quiet = QuietWatch(
@@ -101,6 +106,10 @@ class Session:
             on_exit=lambda: self.finish("MUTE_TIMEOUT"),
         )
         self._quiet.hold("absence")
+        self._listening = Listening(
+            spec, self._stage, self, self._errands.run, lambda: self._tell.microphone(self.microphone), self._recording
+        )
+        self._listening.attach(self._conversation, lambda: self.room.stats().get("rtt_s", 0.0))
         self._lonely = Timer(loop, lambda: self.finish("NORMAL"))
         self._lonely.arm(self._engines.settings.link_timeout_s)
         started = loop.create_future()
@@ -119,7 +128,7 @@ class Session:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._stage.run(), name="stage")
                 group.create_task(self._conversation.run(), name="conversation")
-                group.create_task(self._pump_microphone(), name="microphone")
+                group.create_task(self._listening.pump(self.room.microphone), name="microphone")
                 await self._conversation.ready()
                 started.set_result(None)
                 self._log.info("session open")
@@ -134,6 +143,7 @@ class Session:
         finally:
             self._quiet.hold("end")
             self._lonely.disarm()
+            self._listening.close()
             await self._close_room()
             self._errands.cancel()
             if self._recording is not None:
@@ -228,12 +238,6 @@ class Session:
         else:
             self._lonely.disarm()
 
-    async def _pump_microphone(self) -> None:
-        async for pcm in self.room.microphone:
-            if self._recording is not None:
-                self._recording.heard(pcm)
-            await self._conversation.hear(pcm.tobytes())
-
     # --- commands -------------------------------------------------------------------------------------------------
 
     async def command(self, command: SessionCommand) -> None:
@@ -242,7 +246,7 @@ class Session:
             case "interrupt":
                 await self.interrupt()
             case "wake":
-                self.wake()
+                self.wake(command.text)
             case "sleep":
                 self.sleep()
             case "say":
@@ -272,10 +276,22 @@ class Session:
         """Expect to hear this language from now on (None: detect it)."""
         self._conversation.set_language(language)
 
-    def wake(self) -> None:
-        """Wake up, or stay awake."""
+    def wake(self, wakeup_type: str = "") -> None:
+        """Wake up, or stay awake. ``wakeup_type``: what noticed somebody (VOICE, RADAR, INFRARED, CAMERA); empty: a button."""
+        self._tell.woken_by = wakeup_type if self._chat.state is ChatState.ASLEEP else ""
         if self._fire(ChatEvent.WAKE):
             self._quiet.touch()
+
+    def talk(self, on: bool) -> None:
+        """The person presses the button to talk, or lets it go: a wish to talk wakes."""
+        if on:
+            self.wake()
+        self._listening.microphone.talk(on)
+
+    @property
+    def microphone(self) -> Microphone:
+        """What the person says passes through it."""
+        return self._listening.microphone
 
     def sleep(self) -> None:
         """Fall asleep now."""
@@ -321,22 +337,40 @@ class Session:
 
     def voice_changed(self, speaking: bool) -> None:
         """The person begins or stops to speak."""
+        self._listening.person(speaking)
+        if self._listening.deaf:
+            if self._quiet.holds("person"):  # told to sleep while somebody spoke
+                self._quiet.release("person")
+            return
         self._active()
         if speaking:
             self._quiet.hold("person")
         else:
             self._quiet.release("person")
+        self._engines.ahead.aside(self.spec.job_id, "person", speaking)
         self._face.person(speaking)
         self._tell.person_speaks(speaking)
 
     def heard(self, record: TurnRecord, typed: bool) -> None:
         """A question is complete."""
+        self._listening.understood(record.language)
         self._face.thinks()
         self._tell.heard(record)
 
+    def hearing(self, text: str) -> None:
+        """What the person says, so far."""
+        if not self._listening.deaf:
+            self._tell.partial(text)
+
     def nothing_heard(self) -> None:
         """It was only noise: stop looking thoughtful."""
+        self._tell.nothing()
         self._face.answered()
+        self._listening.nothing_heard()
+
+    def commanded(self, command: Command) -> None:
+        """The client is to do something."""
+        self._tell.command(command)
 
     def turn_done(self, record: TurnRecord) -> None:
         """An answer was spoken, or cut."""
@@ -344,11 +378,13 @@ class Session:
             TurnEvent(
                 job_id=self.spec.job_id,
                 chat_id=record.chat_id,
-                heard=record.heard,
+                heard="" if record.refused else record.heard,
                 answered=record.spoken,
                 language=record.language,
                 interrupted=record.interrupted,
                 stages=record.stages(),
+                citations=record.citations,
+                refused=record.refused,
             )
         )
         self._tell.turn(record)
@@ -376,7 +412,9 @@ class Session:
             self._quiet.hold("voice")
         else:  # no activity: who was told to sleep while it spoke must not wake from falling silent
             self._quiet.release("voice")
+        self._engines.ahead.aside(self.spec.job_id, "voice", speaking)
         self._face.voice(speaking)
+        self._listening.microphone.sounds(speaking)
         self._tell.speaks(speaking, self._stage.now)
         self._errands.run(self._conversation.speaking_changed(speaking))
 

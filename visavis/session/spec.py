@@ -127,6 +127,85 @@ class LlmSpec(_Model):
     system_prompt: str = ""
     extend_param: str = Field(default="", repr=False, description="of the job's start; the callback carries it")
     user: str = Field(default="", description="whom the callback names; empty: the END_USER")
+    trusted: bool = Field(default=False, description="the operator's own, which may be at this machine; never a user's")
+
+
+class VendorSpec(_Model):
+    """An account with another vendor's service (app_type 0, 1, 2); the fields of ``visavis.dialogue.vendors.types.Account``."""
+
+    kind: Literal["aiui", "cbs", "spark"]
+    url: str
+    app_id: str
+    key: str = Field(default="", repr=False)
+    secret: str = Field(default="", repr=False)
+    project_id: str = ""
+    production: bool = False
+    model: str = ""
+
+
+class PacifySpec(_Model):
+    """What soothes who waits for an answer in one language: ``general`` phrases, and those of an intent
+    (the entry of the knowledge that the question is about, by its id, or "chat": none)."""
+
+    trigger_ms: int = Field(default=3000, description="after so long without an answer")
+    general: list[str] = Field(default_factory=list)
+    by_intent: dict[str, list[str]] = Field(default_factory=dict)
+
+
+class LibrarySpec(_Model):
+    """A knowledge library as a file that the worker can read. ``name``: what a person calls it. ``least``: likeness from which
+    something is recalled, 0..1; ``count``: how much of it at most."""
+
+    file: str
+    name: str = ""
+    least: float = 0.0
+    count: int = 5
+
+
+class PluginSpec(_Model):
+    """A service that the role may ask, with the project's own key."""
+
+    kind: Literal["WEATHER_QUERY", "WEB_SEARCH"]
+    provider: str
+    api_key: str = Field(default="", repr=False)
+
+
+class McpServerSpec(_Model):
+    """Tools of the role: an http(s) address, or "stdio:NAME" of one that the settings name. ``headers``: credentials."""
+
+    name: str
+    url: str
+    headers: dict[str, str] = Field(default_factory=dict, repr=False)
+
+
+class SlotSpec(_Model):
+    """A part of an instruction that the speaker fills. ``values``: by language, each value with the words that mean it;
+    a language without values takes any words."""
+
+    name: str
+    description: str = ""
+    values: dict[Literal["en", "zh"], dict[str, list[str]]] = Field(default_factory=dict)
+
+
+class InstructionSpec(_Model):
+    """Something that the role can be told to do: wordings, a line each, with slots as {name}; what it replies, by language."""
+
+    name: str
+    instruction: str
+    description: str = ""
+    slots: list[SlotSpec] = Field(default_factory=list)
+    replies: dict[Literal["en", "zh"], str] = Field(default_factory=dict)
+
+
+class RoleSpec(_Model):
+    """Who an interaction assistant (app_type 7) is. ``llm`` None: it thinks with no model, and says what is stored."""
+
+    prompts: dict[Literal["en", "zh"], str] = Field(default_factory=dict)
+    llm: LlmSpec | None = None
+    libraries: dict[Literal["en", "zh"], list[LibrarySpec]] = Field(default_factory=dict)
+    plugins: list[PluginSpec] = Field(default_factory=list)
+    mcp_servers: list[McpServerSpec] = Field(default_factory=list)
+    instructions: list[InstructionSpec] = Field(default_factory=list)
 
 
 class RobotSpec(_Model):
@@ -139,12 +218,36 @@ class RobotSpec(_Model):
     tail_silence_ms: int = 500
     llm: LlmSpec | None = None
     knowledge: list[str] = Field(default_factory=list)
+    role: RoleSpec | None = Field(default=None, description="of app_type 7; None: only what is stored answers")
+    vendor: VendorSpec | None = Field(default=None, description="of app_type 0, 1, 2")
+    audited: bool = Field(default=False, description="the question audit looks at every question first")
     welcome: str = ""
+    hot_words: dict[Literal["en", "zh"], list[str]] = Field(
+        default_factory=dict, description="names and terms that people are likely to say, the weightiest first"
+    )
+    pacify: dict[Literal["en", "zh"], PacifySpec] = Field(default_factory=dict, description="empty: nothing soothes")
+    hot_questions: dict[Literal["en", "zh"], list[str]] = Field(
+        default_factory=dict, description="proposed to be asked; shown on the page"
+    )
 
     @property
     def driven(self) -> bool:
         """Nobody here answers: a third party says what is said."""
         return self.app_type == THIRD_PARTY_DRIVEN
+
+
+TalkMode = Literal["full_duplex", "half_duplex", "push_to_talk", "tap_to_talk"]
+"""Who may speak when (``docs/turn-taking.md``)."""
+
+
+class TurnTakingSpec(_Model):
+    """How people and the digital human take turns. ``wake_words``: phrases of which one must be heard to wake it; none: any speech
+    wakes it. ``echo``: whether its own voice is taken out of what the microphone brings; auto: where the client says that it
+    does not do so itself."""
+
+    mode: TalkMode = "full_duplex"
+    wake_words: list[str] = Field(default_factory=list)
+    echo: Literal["auto", "on", "off"] = "auto"
 
 
 class IceServer(_Model):
@@ -176,6 +279,7 @@ class JobSpec(_Model):
     )
     burned: SubtitleSpec | None = Field(default=None, description="burn subtitles into the picture")
     robot: RobotSpec = RobotSpec()
+    turn_taking: TurnTakingSpec = TurnTakingSpec()
     language: Literal["en", "zh"] | None = Field(default=None, description="None: detect per turn")
     default_language: Literal["en", "zh"] = "zh"
     subtitles: bool = True
@@ -302,6 +406,9 @@ class TurnEvent(_Model):
 
     stages, in order: endpoint (the detector noticed silence), recognise (text), turn (the turn was over), answer (first sentence),
     speak (first sound made), play (first sample out).
+
+    ``citations``: what was said is taken from there (libraries, documents, addresses). ``refused``: the question audit did not let the
+    question through; then ``heard`` is empty.
     """
 
     kind: Literal["turn"] = "turn"
@@ -312,6 +419,8 @@ class TurnEvent(_Model):
     language: str
     interrupted: bool = False
     stages: dict[str, float] = Field(default_factory=dict)
+    citations: list[str] = Field(default_factory=list)
+    refused: bool = False
 
 
 class ChatBegins(_Model):

@@ -21,6 +21,7 @@ from visavis.media.opus import OpusEncoder
 from visavis.motion.director import Director
 from visavis.motion.wire import encode_motion
 from visavis.session.easel import Easel, Outlet
+from visavis.session.halt import FADE, Recent, Timing
 from visavis.session.script import STAGE_RATE, Utterance
 
 TICK: Final = 960
@@ -54,7 +55,16 @@ class _Piece:
     utterance: Utterance
     pcm: npt.NDArray[np.int16]
     start: int
+    timings: list[Timing] | None
+    """Its phonemes, by the stage clock; None: nobody knows them."""
     taken: int = field(default=0)
+
+    def move(self, samples: int) -> None:
+        """Sound later."""
+        self.start += samples
+        if self.timings is not None:
+            shift = samples / STAGE_RATE
+            self.timings = [(name, start + shift, end + shift) for name, start, end in self.timings]
 
 
 class Stage:
@@ -81,9 +91,11 @@ class Stage:
         self._stir = asyncio.Event()
         self._resting = False
         self._origin = 0.0  # when the clock was at 0, on the event loop's
-        self._paused = False
+        self._waiting = False
         self._shown = -1  # the position shown last
         self._speaking = False
+        self._halted: int | None = None  # where the voice stopped for a moment
+        self._recent = Recent()
         self._silence = np.zeros(TICK, np.int16)
         self._buffer = np.zeros(TICK, np.int16)
         self.position = 0
@@ -91,6 +103,8 @@ class Stage:
         self.stats = easel.stats
         self.on_sound: Callable[[npt.NDArray[np.int16], int], None] | None = None
         """Called with each 20 ms that are not silent and their position; the array is used again afterwards."""
+        self.on_played: Callable[[Utterance, float], None] | None = None
+        """Called for an utterance each time more of it leaves, with the stage clock (s) behind its last sample."""
 
     @property
     def now(self) -> float:
@@ -103,7 +117,13 @@ class Stage:
 
     @property
     def speaking(self) -> bool:
+        """Whether it says something; it still does while it is paused."""
         return self._speaking
+
+    @property
+    def paused(self) -> bool:
+        """Whether the voice waits for :meth:`resume` or :meth:`clear`."""
+        return self._halted is not None
 
     def keyframe(self) -> None:
         """The next picture must be decodable by itself (a viewer joined or lost packets)."""
@@ -137,16 +157,28 @@ class Stage:
             start = last.start + len(last.pcm) + (GAP if last.utterance is not utterance else 0)
         else:
             fresh = self._current is not utterance
-            start = self.position + (LEAD if fresh else 0)
-        self._queue.append(_Piece(utterance, pcm, start))
+            now = self.position if self._halted is None else self._halted
+            start = now + (LEAD if fresh else 0)
+        begin = start / STAGE_RATE
+        timings = None if phonemes is None else [(name, begin + a, begin + b) for name, a, b in phonemes]
+        piece = _Piece(utterance, pcm, start, timings)
+        self._queue.append(piece)
         self._queued += len(pcm)
-        utterance.samples += len(pcm)
+        utterance.add(len(pcm), phonemes)
+        if self._halted is None:
+            self._rehearse(piece)
+        self._stir.set()
+
+    def _rehearse(self, piece: _Piece) -> None:
+        """Tell the face what will sound."""
+        start, pcm = piece.start + piece.taken, piece.pcm[piece.taken :]
         self._easel.hear(pcm, start)
-        if phonemes is None:
+        if piece.timings is None:
             self._director.speak_sound(pcm, STAGE_RATE, start / STAGE_RATE)
         else:
-            self._director.speak(phonemes, start / STAGE_RATE)
-        self._stir.set()
+            begin = start / STAGE_RATE
+            timings = [(name, max(a - begin, 0.0), b - begin) for name, a, b in piece.timings if b > begin]
+            self._director.speak(timings, begin)
 
     def finish(self, utterance: Utterance) -> None:
         """No more sound of ``utterance`` will come."""
@@ -165,6 +197,8 @@ class Stage:
                 cut.append(piece.utterance)
         self._queue.clear()
         self._queued = 0
+        self._halted = None
+        self._recent.forget()
         self._room_in_queue.set()
         self._director.hush(self.now)
         self._easel.hush(self.position)
@@ -173,6 +207,34 @@ class Stage:
         self._settle()
         return cut
 
+    def pause(self) -> None:
+        """Fall silent within 20 ms and close the mouth, but keep all that is to be said. Nothing to say: nothing happens."""
+        if self._halted is not None or not self._speaking:
+            return
+        self._halted = self.position + TICK  # one more packet, which fades
+        self._director.hush(self.now)
+        self._easel.hush(self.position)
+
+    def resume(self) -> None:
+        """Go on after :meth:`pause`, from a quiet place shortly before the one where the voice stopped. Its mouth and what waits
+        move along."""
+        if self._halted is None:
+            return
+        halted, self._halted = min(self._halted, self.position), None
+        self._catch_up()
+        again, timings = self._recent.since(self._current)
+        later = self.position + LEAD - halted + len(again)
+        if len(again) and self._current is not None:
+            piece = _Piece(self._current, again, halted - len(again), timings)
+            self._current.played -= len(again)
+            self._queue.appendleft(piece)
+            self._queued += len(again)
+        self._recent.forget()
+        for piece in self._queue:
+            piece.move(later)
+            self._rehearse(piece)
+        self._stir.set()
+
     async def run(self) -> None:
         """Play until cancelled."""
         loop = asyncio.get_running_loop()
@@ -180,7 +242,7 @@ class Stage:
         try:
             while True:
                 while self.position % self._frame_samples == 0 and self._idle():
-                    await self._pause()
+                    await self._wait()
                 delay = self._due(self.position) - loop.time()
                 if delay > 0:
                     await asyncio.sleep(delay)
@@ -199,7 +261,7 @@ class Stage:
 
     def _catch_up(self) -> None:
         """In a pause the clock goes on with real time, as RTP expects, in whole frames."""
-        if self._paused:
+        if self._waiting:
             passed = round((asyncio.get_running_loop().time() - self._origin) * STAGE_RATE)
             self.position = max(self.position, passed // self._frame_samples * self._frame_samples)
 
@@ -208,14 +270,14 @@ class Stage:
             return False
         return self._outlet.viewers == 0 or (self._resting and self._director.resting(self.now))
 
-    async def _pause(self) -> None:
+    async def _wait(self) -> None:
         """Wait for a viewer, a word or a wake-up; asleep before viewers, until the next breath is to be seen."""
         until = None
         if self._outlet.viewers:
             stride = REST_STRIDE if self._draw() else 1
             until = self._due(self.position + stride * self._frame_samples)
         self._stir.clear()
-        self._paused = True
+        self._waiting = True
         try:
             async with asyncio.timeout_at(until):
                 await self._stir.wait()
@@ -223,7 +285,7 @@ class Stage:
             pass
         finally:
             self._catch_up()
-            self._paused = False
+            self._waiting = False
 
     def _tick(self) -> None:
         if self.position % self._frame_samples == 0:
@@ -238,6 +300,8 @@ class Stage:
     def _next_block(self) -> npt.NDArray[np.int16]:
         """The next 20 ms of sound."""
         end = self.position + TICK
+        if self._halted is not None and self.position >= self._halted:
+            return self._silence
         if not self._queue or self._queue[0].start >= end:
             return self._silence
         out = self._buffer
@@ -245,13 +309,19 @@ class Stage:
         while self._queue and self._queue[0].start + self._queue[0].taken < end:
             piece = self._queue[0]
             begin = max(piece.start + piece.taken, self.position)
-            if piece.taken == 0 and not piece.utterance.started:
-                self._begin(piece.utterance)
+            if piece.taken == 0:
+                self._recent.speaks(piece.utterance, piece.timings, begin)
+                if not piece.utterance.started:
+                    self._begin(piece.utterance)
             count = min(end - begin, len(piece.pcm) - piece.taken)
-            out[begin - self.position : begin - self.position + count] = piece.pcm[piece.taken : piece.taken + count]
+            sound = piece.pcm[piece.taken : piece.taken + count]
+            out[begin - self.position : begin - self.position + count] = sound
+            self._recent.sounded(sound)
             piece.taken += count
             piece.utterance.played += count
             self._queued -= count
+            if self.on_played is not None:
+                self.on_played(piece.utterance, (begin + count) / STAGE_RATE)
             if piece.taken < len(piece.pcm):
                 break
             self._queue.popleft()
@@ -260,6 +330,9 @@ class Stage:
             if piece.utterance.complete and not any(p.utterance is piece.utterance for p in self._queue):
                 self._end(piece.utterance, interrupted=False)
         self._settle()
+        if self._halted is not None:
+            out[:FADE] = (out[:FADE] * np.linspace(1, 0, FADE)).astype(np.int16)
+            out[FADE:] = 0
         return out
 
     def _begin(self, utterance: Utterance) -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -13,19 +12,29 @@ import numpy as np
 
 from visavis.speech import models, normalise
 from visavis.speech.clauses import END_PAUSE, Clause, split
-from visavis.speech.engines import SAMPLE_RATE, Hibari, Kokoro, Stop, Stopped
+from visavis.speech.engines import SAMPLE_RATE, Hibari, Stop, Stopped
 from visavis.speech.g2p import Phonemiser, in_mandarin
 from visavis.speech.level import to_pcm, volume_db
 from visavis.speech.normalise import has_han
 from visavis.speech.priority import SYNTHESIS, yield_to_pictures
-from visavis.speech.timing import Sound, shifted, trimmed
-from visavis.speech.types import NORMAL, Language, PhonemeTiming, SpeechChunk, Voice, VoiceSettings
-from visavis.speech.voices import CATALOGUE, DEFAULT, MAX_TOKENS, EmbeddedVoice, all_voices, load_styles, resolve
+from visavis.speech.streaming.graph import NORM_CHANNELS
+from visavis.speech.streaming.kokoro import Kokoro, KokoroVoice
+from visavis.speech.streaming.speaking import chunks
+from visavis.speech.timing import shifted, trimmed
+from visavis.speech.types import NORMAL, Language, SpeechChunk, Voice, VoiceSettings
+from visavis.speech.voices import (
+    CATALOGUE,
+    DEFAULT,
+    MAX_TOKENS,
+    EmbeddedVoice,
+    all_voices,
+    load_statistics,
+    load_styles,
+    resolve,
+)
 
-ENGINE_VERSION = "embedded-2"
+ENGINE_VERSION = "embedded-3"
 """Part of the cache's key: to be changed with anything that changes the sound."""
-
-_Job = Callable[[Stop], SpeechChunk]
 
 _LEAD_SECONDS = 0.03
 _TOKEN_A = 43
@@ -36,8 +45,8 @@ _HIBARI_TOKENS = 400
 class EmbeddedSynthesiser:
     """Implements ``Synthesiser`` with the models that ``visavis.speech.models`` assembles. 24 kHz.
 
-    One thread works for each engine, whatever the number of sessions: Mandarin clauses of two sessions take turns. A
-    sentence is made clause by clause, the next one while the first is being played.
+    One thread works for each engine, whatever the number of sessions: Mandarin windows of two sessions take turns. A
+    sentence is made piece by piece, the next one while the first is being played.
     """
 
     def __init__(self, models_dir: Path, kokoro_threads: int = 1) -> None:
@@ -46,11 +55,15 @@ class EmbeddedSynthesiser:
         self._fast = ThreadPoolExecutor(1, "hibari")
         self._slow = ThreadPoolExecutor(1, "kokoro", initializer=yield_to_pictures, initargs=(SYNTHESIS,))
         # Made in its own thread, so that the threads that onnxruntime starts for it inherit the lower priority.
-        kokoro = self._slow.submit(_make_kokoro, models_dir / "kokoro" / "kokoro-82m-int8.onnx", kokoro_threads)
+        kokoro = self._slow.submit(_make_kokoro, models_dir / "kokoro", kokoro_threads)
         hibari = self._fast.submit(_make_hibari, models_dir / "hibari" / "heart.onnx")
         self._phonemes = Phonemiser()
         normalise.load()
-        self._styles = {entry.style: load_styles(entry.style) for entry in CATALOGUE.values() if entry.style}
+        self._voices = {
+            entry.style: KokoroVoice(load_styles(entry.style), load_statistics(entry.style))
+            for entry in CATALOGUE.values()
+            if entry.style
+        }
         self._hibari = hibari.result()
         self._kokoro = kokoro.result()
 
@@ -61,7 +74,7 @@ class EmbeddedSynthesiser:
     @property
     def version(self) -> str:
         """Changes with anything that changes the sound."""
-        return ENGINE_VERSION
+        return f"{ENGINE_VERSION}-{self._kokoro.sounds_like}"
 
     def voices(self) -> Sequence[Voice]:
         return all_voices()
@@ -74,8 +87,8 @@ class EmbeddedSynthesiser:
     async def say(
         self, text: str, voice: str, language: Language, settings: VoiceSettings = NORMAL
     ) -> AsyncIterator[SpeechChunk]:
-        """Speak one sentence, a chunk for each clause. Nothing comes for a text without letters. Raises
-        UnknownVoice."""
+        """Speak one sentence: Kokoro in windows of a clause, a short one first; hibari whole. Nothing comes for a text
+        without letters. Raises UnknownVoice."""
         if has_han(text) and voice in ("", DEFAULT):
             language = "zh"
         speaker = resolve(voice, language)
@@ -83,59 +96,44 @@ class EmbeddedSynthesiser:
         if speaker.style == "" and (has_han(spoken) or any(map(in_mandarin, settings.readings))):
             # hibari knows no Mandarin sounds; the same person's Kokoro voice does, with an accent.
             speaker = resolve("en-heart-rich", language)
-        jobs = self._jobs(spoken, speaker, settings)
         stop = Stop()
+        made = self._made(spoken, speaker, settings, stop)
         loop = asyncio.get_running_loop()
         pool = self._slow if speaker.style else self._fast
         start = 0.0
-        waiting: asyncio.Future[SpeechChunk] | None = None
+        waiting = loop.run_in_executor(pool, next, made, None)
         try:
-            job = next(jobs, None)
-            waiting = loop.run_in_executor(pool, job, stop) if job else None
-            while waiting is not None:
-                chunk = await waiting
-                job = next(jobs, None)
-                waiting = loop.run_in_executor(pool, job, stop) if job else None
-                if len(chunk.pcm):
-                    yield SpeechChunk(chunk.pcm, start, shifted(chunk.phonemes, start))
-                    start += len(chunk.pcm) / SAMPLE_RATE
+            while (chunk := await waiting) is not None:
+                waiting = loop.run_in_executor(pool, next, made, None)
+                yield SpeechChunk(chunk.pcm, start, shifted(chunk.phonemes, start - chunk.start))
+                start += len(chunk.pcm) / SAMPLE_RATE
         finally:
             stop.set()
-            if waiting is not None and not waiting.cancel():
+            if not waiting.cancel():
                 with contextlib.suppress(Stopped, asyncio.CancelledError):
                     await waiting
 
-    def _jobs(self, text: str, speaker: EmbeddedVoice, settings: VoiceSettings) -> Iterator[_Job]:
-        """The blocking steps of a sentence, each of which gives a chunk that starts at 0."""
+    def _made(self, text: str, speaker: EmbeddedVoice, settings: VoiceSettings, stop: Stop) -> Iterator[SpeechChunk]:
+        """Blocking. The chunks of a sentence; their times are those of their part of it. Raises Stopped."""
+        speed, pitch = settings.speed / 100, pitch_factor(settings.pitch)
+        volume = volume_db(settings.volume)
         # hibari makes a whole sentence faster than Kokoro its first syllable, and its prosody is better uncut.
         clauses = split(text) if speaker.style else [Clause(text, END_PAUSE)] if text else []
         for clause in clauses:
-            yield functools.partial(self._clause, clause, speaker, settings)
-
-    def _clause(self, clause: Clause, speaker: EmbeddedVoice, settings: VoiceSettings, stop: Stop) -> SpeechChunk:
-        """Blocking. A chunk with no sound if nothing in the clause can be spoken."""
-        speed, pitch = settings.speed / 100, pitch_factor(settings.pitch)
-        longest = MAX_TOKENS - 1 if speaker.style else _HIBARI_TOKENS
-        pieces = _pieces(self._phonemes(clause.text, settings.readings), longest)
-        sounds: list[Sound] = []
-        timings: list[PhonemeTiming] = []
-        at = 0.0
-        for i, phonemes in enumerate(pieces):
-            tokens = [self._phonemes.token(symbol) for symbol in phonemes]
-            if speaker.style:
-                styles = self._styles[speaker.style]
-                said = self._kokoro.speak(phonemes, tokens, styles, speed, pitch, stop)
-            else:
-                said = self._hibari.speak(phonemes, tokens, speed, pitch, stop)
-            pause = clause.pause / speed if i + 1 == len(pieces) else 0.0
-            sound, times = trimmed(said.sound, said.timings, SAMPLE_RATE, _LEAD_SECONDS, pause)
-            sounds.append(sound)
-            timings += shifted(times, at)
-            at += len(sound) / SAMPLE_RATE
-        if not sounds:
-            return SpeechChunk(np.zeros(0, np.int16), 0.0)
-        gain = speaker.gain_db + volume_db(settings.volume)
-        return SpeechChunk(to_pcm(np.concatenate(sounds), gain, SAMPLE_RATE), 0.0, tuple(timings))
+            longest = MAX_TOKENS - 1 if speaker.style else _HIBARI_TOKENS
+            pieces = _pieces(self._phonemes(clause.text, settings.readings), longest)
+            for i, phonemes in enumerate(pieces):
+                tokens = [self._phonemes.token(symbol) for symbol in phonemes]
+                pause = clause.pause / speed if i + 1 == len(pieces) else 0.0
+                if speaker.style:
+                    voice = self._voices[speaker.style]
+                    said = self._kokoro.speak(phonemes, tokens, voice, speed, pitch, stop)
+                    yield from chunks(said, speaker.gain_db, volume, pause)
+                else:
+                    whole = self._hibari.speak(phonemes, tokens, speed, pitch, stop)
+                    sound, times = trimmed(whole.sound, whole.timings, SAMPLE_RATE, _LEAD_SECONDS, pause)
+                    if len(sound):
+                        yield SpeechChunk(to_pcm(sound, speaker.gain_db + volume, SAMPLE_RATE), 0.0, tuple(times))
 
 
 def pitch_factor(pitch: int) -> float:
@@ -154,10 +152,12 @@ def _pieces(phonemes: str, longest: int) -> list[str]:
     return [*pieces, phonemes] if phonemes else pieces
 
 
-def _make_kokoro(model: Path, threads: int) -> Kokoro:
+def _make_kokoro(folder: Path, threads: int) -> Kokoro:
     """Load and run once, so that the first real clause pays for no allocation."""
-    kokoro = Kokoro(model, threads)
-    kokoro.speak("a", [_TOKEN_A], np.zeros((2, 256), np.float32), 1.0, 1.0, Stop())
+    kokoro = Kokoro(folder, threads)
+    nobody = KokoroVoice(np.zeros((2, 256), np.float32), np.zeros((4, NORM_CHANNELS), np.float32))
+    for _ in kokoro.speak("a", [_TOKEN_A], nobody, 1.0, 1.0, Stop()):
+        pass
     return kokoro
 
 

@@ -1,12 +1,14 @@
-"""The two acoustic models as plain blocking functions: phonemes in, float sound and true phoneme timings out.
+"""hibari as a plain blocking function, phonemes in, float sound and true phoneme timings out; and what Kokoro
+(``visavis.speech.streaming``) shares with it.
 
 Both speak at 24 kHz and know nothing of text, of voices' names or of asyncio.
 """
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,10 +38,26 @@ class Stop:
     def __init__(self) -> None:
         self.options = onnxruntime.RunOptions()
         self._event = threading.Event()
+        self._lock = threading.Lock()
+        self._also: Callable[[], None] | None = None
 
     def set(self) -> None:
         self._event.set()
         self.options.terminate = True
+        with self._lock:
+            if self._also is not None:
+                self._also()
+
+    @contextlib.contextmanager
+    def calling(self, end: Callable[[], None]) -> Iterator[None]:
+        """While this is open, ``set`` also calls ``end``: for what does not run on onnxruntime."""
+        with self._lock:
+            self._also = end
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._also = None
 
     @property
     def is_set(self) -> bool:
@@ -64,7 +82,8 @@ def session(model: Path, threads: int) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
 
 
-def _run(graph: onnxruntime.InferenceSession, inputs: dict[str, Any], stop: Stop) -> list[Any]:
+def run(graph: onnxruntime.InferenceSession, inputs: dict[str, Any], stop: Stop) -> list[Any]:
+    """All outputs of the graph. Raises Stopped."""
     if stop.is_set:
         raise Stopped
     try:
@@ -77,34 +96,12 @@ def _run(graph: onnxruntime.InferenceSession, inputs: dict[str, Any], stop: Stop
     return outputs
 
 
-def _timings(phonemes: Sequence[str], frames: Any) -> list[PhonemeTiming]:
+def timings(phonemes: Sequence[str], frames: Any) -> list[PhonemeTiming]:
+    """Of a clause. ``frames``: FRAME_SECONDS for each phoneme and the pads around them; times are those of the sound."""
     seconds = [float(n) * FRAME_SECONDS for n in np.asarray(frames).ravel()]
     late = min(seconds[0], _LATE_SECONDS)  # taken from the pad before the speech, given to the one after it
     seconds[0], seconds[-1] = seconds[0] - late, seconds[-1] + late
     return phoneme_timings(["", *phonemes, ""], seconds)
-
-
-class Kokoro:
-    """Kokoro-82M v1.0, int8: many voices, about 0.6 s of one core for each second of sound."""
-
-    def __init__(self, model: Path, threads: int) -> None:
-        self._graph = session(model, threads)
-
-    def speak(
-        self, phonemes: str, tokens: Sequence[int], styles: Sound, speed: float, pitch: float, stop: Stop
-    ) -> Utterance:
-        """``styles``: table of the voice, shape (lengths, 256); ``tokens`` are at most as many as it has rows.
-
-        ``speed`` and ``pitch`` are factors (1.0: as trained). Raises Stopped.
-        """
-        inputs = {
-            "tokens": np.array([[0, *tokens, 0]], np.int64),
-            "style": styles[len(tokens)][None],
-            "speed": np.array([speed], np.float32),
-            "pitch": np.array([pitch], np.float32),
-        }
-        sound, frames = _run(self._graph, inputs, stop)
-        return Utterance(np.asarray(sound, np.float32), _timings(phonemes, frames))
 
 
 class Hibari:
@@ -119,7 +116,7 @@ class Hibari:
     def speak(self, phonemes: str, tokens: Sequence[int], speed: float, pitch: float, stop: Stop) -> Utterance:
         """As Kokoro's. The noise in the sound is seeded, so the same phonemes always give the same sound."""
         inputs = {"ids": np.array([[0, *tokens, 0]], np.int64), "speed": np.array([speed], np.float32)}
-        *spectra, f0, frames = _run(self._graph, inputs, stop)
+        *spectra, f0, frames = run(self._graph, inputs, stop)
         parts = [part[0] for part in spectra]
         sound = self._dsp.synth(*parts, f0[0] * np.float32(pitch), np.random.default_rng(0))
-        return Utterance(np.asarray(sound, np.float32), _timings(phonemes, frames))
+        return Utterance(np.asarray(sound, np.float32), timings(phonemes, frames))

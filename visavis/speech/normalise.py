@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from visavis.speech import say_as
+from visavis.speech import markup, say_as, written
 from visavis.speech.lexicon import MOST_SLOTS, SLOT, Reading, is_slot, slot
 from visavis.speech.types import Language
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from wetext import Normalizer
 
 _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
-_LINK = re.compile(r"\[([^\]]+)\]\([^)]*\)")
 _URL = re.compile(r"(?:https?://|www\.)[^\s，。；、）)]+", re.IGNORECASE)
 _EMPHASIS = re.compile(r"[*`]+")
 _MARKUP = re.compile(r"[_~#>|\\{}\[\]<]+")
@@ -61,7 +60,7 @@ def normalise(text: str, language: Language, readings: Sequence[Reading] = ()) -
             (``visavis.speech.lexicon.slot``), each with the number of its reading.
     """
     mandarin = language == "zh" or has_han(text)
-    text = _plain(_with_readings(text, "zh" if mandarin else "en", readings))
+    text = _plain(_with_readings(text, "zh" if mandarin else "en", readings), "zh" if mandarin else "en")
     if not has_speech(text):
         return ""
     return _mandarin(text) if mandarin or has_han(text) else text
@@ -95,12 +94,11 @@ def script_runs(text: str) -> Iterator[tuple[Language, str]]:
         yield "zh", text[at:]
 
 
-def _plain(text: str) -> str:
-    """Without markup, links' addresses, emoji and control characters; in composed form with single spaces."""
-    text = unicodedata.normalize("NFC", text)
-    text = _URL.sub(" ", _LINK.sub(r"\1", text))
-    if not has_han(text):
-        text = _DIMENSIONS.sub(" x ", text)
+def _plain(text: str, language: Language) -> str:
+    """Without markup, links' addresses, emoji and control characters; in composed form with single spaces. What is written
+    short in that language is written out."""
+    text = markup.plain(unicodedata.normalize("NFC", text), "，" if language == "zh" else ", ")
+    text = written.spelt_out(_URL.sub(" ", text), language)
     text = _MARKUP.sub(" ", _EMPHASIS.sub("", text))
     kept = (
         c

@@ -7,14 +7,16 @@ phoneme or to silence, so that the timings of a clause are contiguous from 0 to 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from visavis.speech.phonemes import MODIFIERS_AFTER, MODIFIERS_BEFORE, PHONEMES, SILENCE
-from visavis.speech.types import PhonemeTiming
+from visavis.speech.types import Pcm, PhonemeTiming
 
 Sound = npt.NDArray[np.float32]
+Samples = TypeVar("Samples", Sound, Pcm)
 
 _HOP_SECONDS = 0.005
 _QUIET_DB = -40.0
@@ -91,10 +93,7 @@ def trimmed(
     cut = np.zeros(end - begin, np.float32)
     body = sound[begin : min(end, len(sound))]
     cut[: len(body)] = body
-    fade = min(round(_FADE_SECONDS * rate), len(body) // 2)
-    if fade:
-        cut[:fade] *= np.linspace(0, 1, fade, dtype=np.float32)
-        cut[len(body) - fade : len(body)] *= np.linspace(1, 0, fade, dtype=np.float32)
+    cut[: len(body)] = faded_out(faded_in(cut[: len(body)], rate), rate)
     duration = len(cut) / rate
     voice_end = min(duration, (span[1] - begin) / rate + _RELEASE_SECONDS)
     kept = [
@@ -108,18 +107,44 @@ def trimmed(
     return cut, kept
 
 
+def faded_in(sound: Samples, rate: int) -> Samples:
+    """A copy that begins without a click."""
+    fade = min(round(_FADE_SECONDS * rate), len(sound) // 2)
+    return _faded(sound, slice(0, fade), np.linspace(0, 1, fade, dtype=np.float32))
+
+
+def faded_out(sound: Samples, rate: int) -> Samples:
+    """A copy that ends without a click."""
+    fade = min(round(_FADE_SECONDS * rate), len(sound) // 2)
+    return _faded(sound, slice(len(sound) - fade, len(sound)), np.linspace(1, 0, fade, dtype=np.float32))
+
+
+def _faded(sound: Samples, where: slice, curve: Sound) -> Samples:
+    faded = sound.copy()
+    faded[where] = (sound[where] * curve).astype(sound.dtype)
+    return faded
+
+
 def _audible(sound: Sound, rate: int) -> tuple[int, int] | None:
     """First and last (exclusive) sample of what can be heard; None: nothing."""
+    loudest = float(_power(sound, rate).max(initial=0.0))
+    return heard(sound, rate, loudest**0.5 * 10 ** (_QUIET_DB / 20)) if loudest >= 1e-8 else None
+
+
+def heard(sound: Sound, rate: int, quiet: float) -> tuple[int, int] | None:
+    """First and last (exclusive) sample of what is louder than ``quiet`` (amplitude, over some milliseconds)."""
+    loud = np.flatnonzero(_power(sound, rate) > quiet**2)
+    if not len(loud):
+        return None
+    hop = round(_HOP_SECONDS * rate)
+    return int(loud[0]) * hop, (int(loud[-1]) + 1) * hop
+
+
+def _power(sound: Sound, rate: int) -> Sound:
+    """Mean power of each hop."""
     hop = round(_HOP_SECONDS * rate)
     count = len(sound) // hop
-    if not count:
-        return None
-    power = np.square(sound[: count * hop].reshape(count, hop)).mean(axis=1)
-    loudest = float(power.max())
-    if loudest < 1e-8:
-        return None
-    heard = np.flatnonzero(power > loudest * 10 ** (_QUIET_DB / 10))
-    return int(heard[0]) * hop, (int(heard[-1]) + 1) * hop
+    return np.asarray(np.square(sound[: count * hop].reshape(count, hop)).mean(axis=1))
 
 
 def shifted(timings: Iterable[PhonemeTiming], seconds: float) -> tuple[PhonemeTiming, ...]:

@@ -35,8 +35,12 @@ class Recogniser(Protocol):
     @property
     def sample_rate(self) -> int: ...
 
-    async def transcribe(self, pcm: Pcm, language: Language | None = None) -> Transcript:
-        """Recognise one utterance (mono int16 at ``sample_rate``). ``language`` None: detect it. Cancellable."""
+    async def transcribe(self, pcm: Pcm, language: Language | None = None, *, words: Sequence[str] = ()) -> Transcript:
+        """Recognise one utterance (mono int16 at ``sample_rate``). ``language`` None: detect it. Cancellable.
+
+        ``words``: hot words, names and terms that are likely to be said, of any language, the weightiest first. Where the
+        sound leaves it open what was said, they win; they are never heard where nothing like them was said.
+        """
         ...
 
 

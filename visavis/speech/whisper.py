@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from visavis.speech import models
+from visavis.speech import hot_words, models
 from visavis.speech.priority import RECOGNITION, yield_to_pictures
 from visavis.speech.types import Language, Pcm, Transcript
 
@@ -61,6 +61,8 @@ class _Hypothesis:
     text: str
     logprob: float
     no_speech: float
+    encoded: Any = None
+    """What the decoder was given of the sound."""
 
     @property
     def noise(self) -> bool:
@@ -131,16 +133,17 @@ class WhisperRecogniser:
         """Free the threads; utterances that wait are dropped."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    async def transcribe(self, pcm: Pcm, language: Language | None = None) -> Transcript:
+    async def transcribe(self, pcm: Pcm, language: Language | None = None, *, words: Sequence[str] = ()) -> Transcript:
         """Recognise up to 30 s; of a longer utterance the last 30 s. A cancelled call frees its place at the next
         step."""
         dropped = threading.Event()
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, self._work, pcm, language, dropped)
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._pool, self._work, pcm, language, words, dropped)
         finally:
             dropped.set()
 
-    def _work(self, pcm: Pcm, language: Language | None, dropped: threading.Event) -> Transcript:
+    def _work(self, pcm: Pcm, language: Language | None, words: Sequence[str], dropped: threading.Event) -> Transcript:
         began = time.perf_counter()
         sound = pcm[-round(_FULL_WINDOW * SAMPLE_RATE) :].astype(np.float32) / 32768.0
         seconds = len(pcm) / SAMPLE_RATE
@@ -160,9 +163,11 @@ class WhisperRecogniser:
                 spoken, again = self._hear(sound, language, _FULL_WINDOW, dropped)
                 if not again.repetitive and (heard.repetitive or heard.echoes or again.logprob > heard.logprob):
                     heard = again
+            text = self._clean(heard, spoken)
+            if text and words:
+                text = self._with_hot_words(text, words, spoken, heard.encoded, seconds, dropped)
         except _Dropped:
             return result("", language or "en", 0.0)
-        text = self._clean(heard, spoken)
         return result(text, spoken, float(np.exp(heard.logprob)) * (1 - heard.no_speech) if text else 0.0)
 
     def _hear(
@@ -191,7 +196,40 @@ class WhisperRecogniser:
             suppress_blank=True,
         )
         text = self._tokens.decode(best.sequences_ids[0], skip_special_tokens=True).strip()
-        return spoken, _Hypothesis(text, float(best.scores[0]), float(best.no_speech_prob))
+        return spoken, _Hypothesis(text, float(best.scores[0]), float(best.no_speech_prob), encoded)
+
+    def _with_hot_words(
+        self,
+        text: str,
+        words: Sequence[str],
+        language: Language,
+        encoded: Any,
+        seconds: float,
+        dropped: threading.Event,
+    ) -> str:
+        """``text`` with those hot words that the sound speaks for. Raises _Dropped between steps.
+
+        The decoder weighs the text with a word against the text without it, both with the words in mind as if they had been
+        said before. It never writes freely with the words in mind: what it writes of noise then is made of them.
+        """
+        proposed = hot_words.proposals(text, hot_words.clean(tuple(words)))
+        if not proposed:
+            return text
+        number, frames = self._tokens.token_to_id, max(1, round(min(seconds, _FULL_WINDOW) * 100))
+        before = " " + ("、" if language == "zh" else ", ").join(one.word for one in proposed)
+        prompt = [number("<|startofprev|>"), *self._tokens.encode(before, add_special_tokens=False).ids]
+        prompt += [number(f"<|{one}|>") for one in ("startoftranscript", language, "transcribe", "notimestamps")]
+
+        def likelihood(written: str) -> float:
+            if dropped.is_set():
+                raise _Dropped
+            ids = self._tokens.encode((" " if language == "en" else "") + written, add_special_tokens=False).ids
+            (aligned,) = self._model.align(encoded, prompt, [ids], frames)
+            return float(np.log(np.maximum(aligned.text_token_probs, 1e-9)).sum())
+
+        plain = likelihood(text)
+        gains = [(likelihood(one.put_into(text)) - plain - one.needed, one) for one in proposed]
+        return hot_words.put_together(text, [one for gain, one in sorted(gains, key=lambda g: -g[0]) if gain > 0])
 
     def _language(self, encoded: Any) -> Language:
         chances: Sequence[tuple[str, float]] = self._model.detect_language(encoded)[0]

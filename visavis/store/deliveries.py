@@ -7,7 +7,7 @@ only; of what was delivered the object's name stays, so that it can be deleted b
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -68,6 +68,8 @@ class StoredTurn:
     language: str
     interrupted: bool
     stages: dict[str, float]
+    citations: list[str] = field(default_factory=list)
+    refused: bool = False
 
 
 def new_id() -> str:
@@ -140,6 +142,8 @@ async def add_turn(database: Database, event: TurnEvent, now: float, most: int, 
                 language=event.language[:16],
                 interrupted=event.interrupted,
                 stages=event.stages,
+                citations=event.citations,
+                refused=event.refused,
             )
         )
         count = select(func.count()).select_from(turns).where(turns.c.delivery_id == row.id)
@@ -159,7 +163,17 @@ async def turns_of(database: Database, delivery_id: str) -> list[StoredTurn]:
     query = select(turns).where(turns.c.delivery_id == delivery_id).order_by(turns.c.id)
     async with database.read() as connection:
         return [
-            StoredTurn(row.chat_id, row.at, row.asked, row.answered, row.language, row.interrupted, row.stages)
+            StoredTurn(
+                row.chat_id,
+                row.at,
+                row.asked,
+                row.answered,
+                row.language,
+                row.interrupted,
+                row.stages,
+                row.citations,
+                row.refused,
+            )
             for row in await connection.execute(query)
         ]
 

@@ -18,6 +18,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    false,
 )
 
 metadata = MetaData(
@@ -353,5 +354,7 @@ turns = Table(
     Column("language", String(16), nullable=False),
     Column("interrupted", Boolean, nullable=False),
     Column("stages", JSON, nullable=False, comment="seconds since the end of the question"),
+    Column("citations", JSON, nullable=False, server_default="[]", comment="what the answer was taken from"),
+    Column("refused", Boolean, nullable=False, server_default=false(), comment="by the question audit"),
     Index("ix_turns_delivery", "delivery_id", "id"),
 )

@@ -1,7 +1,14 @@
 // @ts-check
 /** What the room tells, kept as the page shows it: states, lines, subtitle, latency. Knows no DOM and no network. */
 
-/** @typedef {{who: "you" | "typed" | "them", text: string, interrupted: boolean}} Line */
+/**
+ * @typedef {object} Line
+ * @property {"you" | "typed" | "them"} who
+ * @property {string} text
+ * @property {boolean} interrupted
+ * @property {boolean} [partial] what was heard so far, while the person speaks on
+ */
+/** @typedef {{text: string, language: string, said: number}} Subtitle `said`: characters of `text` that have begun to sound */
 /** @typedef {import("./types.js").RtviMessage} RtviMessage */
 
 export const CHAT = Object.freeze({ WAITING: 0, CLOSING: 1, LINKED: 2, ASLEEP: 3, FALLING_ASLEEP: 4 });
@@ -9,7 +16,10 @@ export const CHAT = Object.freeze({ WAITING: 0, CLOSING: 1, LINKED: 2, ASLEEP: 3
 /** Scripts that put no space between sentences. */
 const DENSE = /[\u3000-\u30ff\u3400-\u9fff\uff00-\uffef]$/;
 
-/** Events: `flow` (any state), `line` ({line, fresh}), `subtitle`, `latency`, `language`. */
+/** Words are shown at most so late, milliseconds: the sound they go with may have been lost. */
+const LATEST = 1000;
+
+/** Events: `flow` (any state), `line` ({line, fresh, added, gone}), `subtitle`, `latency`, `language`, `questions`. */
 export class Conversation extends EventTarget {
   /** @type {number} */
   chatState = CHAT.WAITING;
@@ -20,7 +30,12 @@ export class Conversation extends EventTarget {
   language = "";
   /** @type {Line[]} */
   lines = [];
-  subtitle = { text: "", language: "" };
+  /** @type {Subtitle} */
+  subtitle = { text: "", language: "", said: 0 };
+  /** What may be asked with one tap, by language. @type {Record<string, string[]>} */
+  questions = {};
+  /** In how many milliseconds the moment `pts` of the stage clock is heard here. @type {(pts: number) => number} */
+  heardIn = () => 0;
   /** @type {Record<string, number> | null} */
   latency = null;
   /** @type {{kind: "sleep" | "end", until: number} | null} `until` on the clock of performance.now(), ms */
@@ -28,15 +43,21 @@ export class Conversation extends EventTarget {
   /** @type {Line | null} the answer that further sentences belong to */
   answer = null;
   typed = "";
+  /** @type {Line | null} what the person is saying */
+  #saying = null;
+  /** What waits for its sound belongs to this run of speech. */
+  #run = 0;
 
   /** A new conversation begins. */
   reset() {
     this.chatState = CHAT.WAITING;
     this.chatId = this.language = this.typed = "";
     this.lines = [];
-    this.latency = this.answer = null;
+    this.questions = {};
+    this.latency = this.answer = this.#saying = null;
     this.pauseFlow();
     this.#tell("latency");
+    this.#tell("questions");
   }
 
   /** @param {string} name @param {unknown} [detail] */
@@ -48,7 +69,7 @@ export class Conversation extends EventTarget {
   pauseFlow() {
     this.speaking = this.hearing = this.thinking = false;
     this.countdown = null;
-    this.#setSubtitle("", "");
+    this.#noSubtitle();
     this.#tell("flow");
   }
 
@@ -79,7 +100,7 @@ export class Conversation extends EventTarget {
         this.thinking = true;
         break;
       case "user-transcription":
-        this.#heard(String(data.text ?? ""));
+        this.#heard(String(data.text ?? ""), data.final !== false);
         break;
       case "bot-started-speaking":
         this.speaking = true;
@@ -92,12 +113,19 @@ export class Conversation extends EventTarget {
       case "bot-output":
         this.#said(String(data.text ?? ""));
         return;
+      case "bot-tts-text":
+        this.#word(String(data.text ?? ""), data.pts);
+        return;
       case "bot-interruption":
         this.#interrupted(String(data.spoken ?? ""));
         break;
       case "server:subtitle":
         if (data.chat_id) this.chatId = String(data.chat_id);
-        this.#setSubtitle(String(data.text ?? ""), String(data.language ?? ""));
+        this.#sentence(String(data.text ?? ""), String(data.language ?? ""), data.words === true ? data.pts : undefined);
+        return;
+      case "server:hotQuestions":
+        this.questions = data.questions ?? {};
+        this.#tell("questions");
         return;
       case "server:jobInfoChange":
         this.#chatState(Number(data.chat_state), data.restTime);
@@ -135,23 +163,47 @@ export class Conversation extends EventTarget {
     this.chatState = state;
     if (state === CHAT.ASLEEP) {
       this.speaking = this.hearing = this.thinking = false;
-      this.#setSubtitle("", "");
+      this.#noSubtitle();
     }
     const falling = state === CHAT.FALLING_ASLEEP && Number(restTime) > 0;
     if (falling) this.countdown = { kind: "sleep", until: performance.now() + 1000 * Number(restTime) };
     else if (this.countdown?.kind === "sleep") this.countdown = null;
   }
 
-  /** @param {string} text */
-  #heard(text) {
-    this.hearing = false;
+  /** @param {string} text what was heard @param {boolean} final false: so far; the next replaces it */
+  #heard(text, final) {
     this.#awake();
+    if (!final) {
+      if (this.#saying) this.#replace(this.#saying, text);
+      else this.#add((this.#saying = { who: "you", text, interrupted: false, partial: true }));
+      return;
+    }
+    const saying = this.#saying;
+    this.#saying = null;
+    this.hearing = false;
     this.answer = null;
-    if (!text.trim()) return void (this.thinking = false);
+    if (!text.trim()) {
+      this.thinking = false;
+      if (saying) this.#forget(saying);
+      return;
+    }
     this.thinking = !this.speaking;
     // A typed question may come back as if it had been heard: it is in the transcript already.
     if (text === this.typed) this.typed = "";
+    else if (saying) this.#replace(Object.assign(saying, { partial: false }), text);
     else this.#add({ who: "you", text, interrupted: false });
+  }
+
+  /** It was nothing that anybody said. @param {Line} line */
+  #forget(line) {
+    this.lines = this.lines.filter((each) => each !== line);
+    this.#tell("line", { line, gone: true });
+  }
+
+  /** @param {Line} line @param {string} text */
+  #replace(line, text) {
+    line.text = text;
+    this.#tell("line", { line, fresh: false });
   }
 
   /** @param {string} text one sentence that begins to sound */
@@ -169,7 +221,7 @@ export class Conversation extends EventTarget {
   /** @param {string} spoken what was really heard of the answer */
   #interrupted(spoken) {
     this.speaking = false;
-    this.#setSubtitle("", "");
+    this.#noSubtitle();
     const line = this.answer ?? this.lines.findLast((each) => each.who === "them");
     this.answer = null;
     if (!line || line.interrupted) return;
@@ -179,9 +231,41 @@ export class Conversation extends EventTarget {
     this.#tell("line", { line, fresh: false });
   }
 
-  /** @param {string} text @param {string} language */
-  #setSubtitle(text, language) {
-    this.subtitle = { text, language };
+  /**
+   * A sentence begins to sound, or the last one is over.
+   * @param {string} text "": there is none
+   * @param {string} language
+   * @param {number} [pts] its words are told one by one, from this moment of the stage clock on
+   */
+  #sentence(text, language, pts) {
+    this.#later(pts, () => {
+      this.subtitle = { text, language, said: pts === undefined ? text.length : 0 };
+      this.#tell("subtitle");
+    });
+  }
+
+  /** @param {string} text a word that begins to sound @param {number} pts */
+  #word(text, pts) {
+    this.#later(pts, () => {
+      const { subtitle } = this;
+      const at = subtitle.text.indexOf(text, subtitle.said);
+      if (at < 0) return;
+      subtitle.said = at + text.length;
+      this.#tell("subtitle");
+    });
+  }
+
+  #noSubtitle() {
+    this.#run += 1;
+    this.subtitle = { text: "", language: "", said: 0 };
     this.#tell("subtitle");
+  }
+
+  /** Do it when this moment of the stage clock is heard, unless speech was cut before. @param {number | undefined} pts @param {() => void} what */
+  #later(pts, what) {
+    const wait = typeof pts === "number" ? Math.min(LATEST, this.heardIn(pts)) : 0;
+    const run = this.#run;
+    if (!(wait > 0)) what();
+    else setTimeout(() => run === this.#run && what(), wait);
   }
 }

@@ -8,12 +8,14 @@ import { allows } from "./machine.js";
 import { vendorEvent } from "./rtvi.js";
 import { Session } from "./session.js";
 import { account } from "./signin.js";
+import { modeOf } from "./talkmode.js";
 import { Details } from "./ui/details.js";
 import { Dock } from "./ui/dock.js";
 import { button, byId, showView } from "./ui/dom.js";
 import { listenForKeys } from "./ui/keys.js";
 import { Message } from "./ui/message.js";
 import { Panel } from "./ui/panel.js";
+import { Questions } from "./ui/questions.js";
 import { Stage } from "./ui/stage.js";
 import { Start } from "./ui/start.js";
 import { Status } from "./ui/status.js";
@@ -33,7 +35,19 @@ class Visavis extends EventTarget {
   start = (options) => begin(options ?? start.wish() ?? {});
   stop = () => session.stop();
   interrupt = () => session.interrupt();
-  wake = () => session.wake();
+  /** @param {string} [by] what noticed somebody: VOICE, RADAR, INFRARED, CAMERA */
+  wake = (by) => session.wake(by);
+  // The same under the names of the vendor's browser SDK.
+  /** Begin, by speaking or by typing; where a conversation runs, wake it. @param {{interactionMode?: "AUDIO" | "TEXT", wakeupType?: string} & StartOptions} [options] */
+  startChat = ({ interactionMode, wakeupType, ...options } = {}) => {
+    if (session.state === "live") return Promise.resolve(session.wake(wakeupType));
+    const wish = Object.keys(options).length ? options : (start.wish() ?? {});
+    return begin(interactionMode ? { ...wish, textOnly: interactionMode === "TEXT" } : wish);
+  };
+  stopChat = () => session.stop();
+  interruptSpeaking = () => session.interrupt();
+  startUserSpeak = () => session.talkMode.press();
+  stopUserSpeak = () => session.talkMode.release();
   /** @param {string} text */
   ask = (text) => session.ask(text);
   mute = () => session.setMuted(true);
@@ -44,6 +58,13 @@ class Visavis extends EventTarget {
   }
   get chatState() {
     return talk.chatState;
+  }
+  /** Who may speak when: "full_duplex", "half_duplex", "push_to_talk" or "tap_to_talk". */
+  get mode() {
+    return session.talkMode.mode;
+  }
+  set mode(mode) {
+    if (modeOf(mode)) session.talkMode.choose(mode);
   }
   /** Who draws the picture: "server" or "client" (this browser). */
   get render() {
@@ -67,6 +88,8 @@ const visavis = new Visavis();
 
 new Status(session, talk);
 new Stage(session, talk);
+new Questions(session, talk);
+talk.heardIn = (pts) => view.heardIn(pts, session.peer);
 const dock = new Dock(session, talk);
 const panel = new Panel();
 const transcript = new Transcript(talk);
@@ -171,11 +194,17 @@ listenForKeys(
   },
   {
     press: () => {
+      if (live() && session.talkMode.manual) {
+        // Held in push-to-talk; in tap-to-talk each press is a tap.
+        if (session.talkMode.mode === "tap_to_talk") return dock.toggleMic(), false;
+        session.talkMode.press();
+        return true;
+      }
       if (!live() || !session.muted || session.voice?.silent) return false;
       session.setMuted(false);
       return true;
     },
-    release: () => session.setMuted(true),
+    release: () => (session.talkMode.manual ? void session.talkMode.release() : session.setMuted(true)),
   },
 );
 

@@ -9,6 +9,7 @@ import { isFinal, problemOf } from "./problems.js";
 import { Peer } from "./rtc.js";
 import { clientMessage, clientReady, parse, sendText } from "./rtvi.js";
 import { rememberJob } from "./signin.js";
+import { TalkMode, modeOf } from "./talkmode.js";
 import { TIMING, pause } from "./timing.js";
 
 /** @typedef {import("./types.js").Job} Job */
@@ -31,7 +32,9 @@ export class Session extends EventTarget {
   options = {};
   /** The connection is made anew because it was wanted. */
   switching = false;
-  #muted = false;
+  talkMode = new TalkMode(this);
+  /** The person has switched the microphone off. */
+  mutedByHand = false;
   #run = new AbortController();
   /** @type {RoomApi | null} */
   #api = null;
@@ -54,7 +57,7 @@ export class Session extends EventTarget {
   }
 
   get muted() {
-    return this.#muted || (this.voice?.silent ?? false);
+    return this.mutedByHand || (this.voice?.silent ?? false);
   }
 
   /**
@@ -74,10 +77,11 @@ export class Session extends EventTarget {
       if (signal.aborted) return voice.close();
       this.voice = voice;
       this.#watchVoice();
-      this.setMuted(this.#muted);
+      this.setMuted(this.mutedByHand);
       this.#go("micReady");
       this.job = options.job ?? (await newJob(options, signal));
       this.#api = new RoomApi(this.job);
+      this.talkMode.reset(modeOf(this.job.talk_mode) ?? "full_duplex");
       rememberJob(this.job);
       this.#go("jobReady");
       await this.#join(null, signal);
@@ -95,7 +99,7 @@ export class Session extends EventTarget {
     const peer = new Peer(this.#api, this.voice.track, { iceServers, iceTransportPolicy }, { motion });
     this.peer?.close();
     this.peer = peer;
-    peer.addEventListener("open", () => peer.send(clientReady()));
+    peer.addEventListener("open", () => peer.send(clientReady()) && this.talkMode.tellCapture());
     peer.addEventListener("message", (event) => this.#receive(/** @type {CustomEvent} */ (event).detail));
     this.view.show(peer, this.job, () => this.voice?.context.outputLatency ?? 0);
     try {
@@ -126,6 +130,7 @@ export class Session extends EventTarget {
 
   #watchVoice() {
     const { voice } = this;
+    this.talkMode.tellCapture();
     voice?.onEnded(() => this.voice === voice && this.state === "live" && this.#tell("problem", { kind: "micMissing" }));
   }
 
@@ -252,8 +257,9 @@ export class Session extends EventTarget {
     return this.peer?.send(clientMessage("interrupt")) ?? false;
   }
 
-  wake() {
-    return this.peer?.send(clientMessage("wake")) ?? false;
+  /** @param {string} [by] what noticed somebody: VOICE, RADAR, INFRARED, CAMERA */
+  wake(by) {
+    return this.peer?.send(clientMessage("wake", by ? { wakeup_type: by } : {})) ?? false;
   }
 
   /** @param {"CN" | "EN" | "AUTO"} language */
@@ -270,9 +276,9 @@ export class Session extends EventTarget {
 
   /** @param {boolean} muted */
   setMuted(muted) {
-    this.#muted = muted;
+    this.mutedByHand = muted;
     if (!muted && this.voice?.silent && this.state === "live") void this.reopenMicrophone();
-    this.voice?.setMuted(muted);
+    this.talkMode.gate();
     this.#tell("muted", this.muted);
   }
 
@@ -285,7 +291,7 @@ export class Session extends EventTarget {
       this.voice?.close();
       this.voice = voice;
       this.#watchVoice();
-      this.setMuted(this.#muted);
+      this.setMuted(this.mutedByHand);
     } catch (error) {
       this.#tell("problem", await problemOf(error));
     }

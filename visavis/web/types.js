@@ -10,6 +10,8 @@
  * @property {SubtitleBox | null} [chat_subtitle_config]
  * @property {{width: number, height: number} | null} [video_config]
  * @property {"server" | "client"} [render_mode] who draws the picture, unless the person wants it otherwise
+ * @property {string} [talk_mode] who may speak when, to begin with: talkmode.js
+ * @property {string[]} [wake_words] phrases of which one wakes it; none: any speech does
  * @property {{transparency: "none" | "key" | "side", key_color: string}} [picture] how the video is to be shown
  * @property {boolean} [recorded] the sound or the words of the conversation are kept
  * @property {string} [language]

@@ -7,6 +7,24 @@ import { Drawing } from "./render/drawing.js";
 /** @typedef {import("./types.js").Job} Job */
 /** @typedef {import("./render/choice.js").Mode} Mode */
 
+/**
+ * For how long sound has waited in the jitter buffer of late, milliseconds.
+ * @param {import("./rtc.js").Peer} peer
+ * @param {{delay: number, count: number}} before what was counted when this was asked last; it is set anew
+ * @param {number} usual where nothing came since
+ */
+async function bufferOf(peer, before, usual) {
+  const stats = await peer.audio.receiver.getStats();
+  for (const one of stats.values()) {
+    if (one.type !== "inbound-rtp") continue;
+    const [delay, count] = [one.jitterBufferDelay ?? 0, one.jitterBufferEmittedCount ?? 0];
+    const fresh = count < before.count ? { delay, count } : { delay: delay - before.delay, count: count - before.count };
+    Object.assign(before, { delay, count });
+    return fresh.count > 0 ? (1000 * fresh.delay) / fresh.count : usual;
+  }
+  return usual;
+}
+
 /** Events: `frame` (something was drawn here), `failed` (drawing here is over), `mode` (who draws has changed). */
 export class View extends EventTarget {
   /** Who draws now. @type {Mode} */
@@ -17,6 +35,11 @@ export class View extends EventTarget {
   #chosen = null;
   /** @type {ReturnType<typeof showVideo>} */
   #keyed = null;
+  /** Milliseconds for which sound waits in this browser, as measured when words were told last. */
+  #delay = 80;
+  /** @type {Promise<void> | null} */
+  #measuring = null;
+  #heard = { delay: 0, count: 0 };
 
   /** @param {HTMLVideoElement} video @param {HTMLCanvasElement} canvas */
   constructor(video, canvas) {
@@ -90,6 +113,23 @@ export class View extends EventTarget {
     // watchPicture asks of it only when its next picture is shown.
     const source = /** @type {HTMLVideoElement} */ (this.mode === "client" ? /** @type {unknown} */ (this.drawing) : this.video);
     return watchPicture(source, peer.pc, signal, ours, tell);
+  }
+
+  /**
+   * In how many milliseconds this moment of the stage clock is heard, for what is told as it sounds there.
+   * @param {number} pts @param {import("./rtc.js").Peer | null} peer
+   */
+  heardIn(pts, peer) {
+    const exact = this.mode === "client" ? this.drawing.until(pts) : NaN;
+    if (Number.isFinite(exact)) return Math.max(0, exact * 1000);
+    // Without motion frames nobody tells the stage's time: what is told now lies as far back as sound waits here.
+    if (peer && !this.#measuring) {
+      this.#measuring = bufferOf(peer, this.#heard, this.#delay)
+        .then((ms) => void (this.#delay = ms))
+        .catch(() => undefined) // the connection is gone
+        .finally(() => void (this.#measuring = null));
+    }
+    return this.#delay;
   }
 
   /** The size of the picture as the server counts it; null: not known yet. @param {Job | null} job */

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from visavis.api.services import robot_words
 from visavis.api.services.resources import Resource, robot_exists, serve
 
 HOT_QUESTIONS = Resource(
-    kind="hot_question",
+    kind=robot_words.HOT_QUESTION,
     id_field="hot_question_id",
     name_field="hot_question",
     parent_field="robot_id",

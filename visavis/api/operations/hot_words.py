@@ -1,9 +1,10 @@
-"""Hot words: which vocabulary of a vendor's recogniser belongs to a robot."""
+"""Hot words: names and terms that a robot is to hear right. Requests have them in the forms of two vendors."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from visavis.api.services import robot_words
 from visavis.api.services.languages import serve_by_language
 from visavis.api.services.resources import Resource, robot_exists
 from visavis.api.skeleton import Call
@@ -26,11 +27,12 @@ async def _prepare(call: Call, steps: Transaction, given: dict[str, Any], old: R
         if missing := [name for name, field in wanted.items() if field.required and name not in inner]:
             raise ApiError(ErrorCode.INVALID_PARAMETER, f"{nested}: hot_words_type {vendor} needs {', '.join(missing)}")
         inner = {"region": 0, "sis_project_id": "", **inner}
-    return {"hot_words_type": vendor, **inner}
+    own = {"words": given["words"]} if "words" in given else {}
+    return {"hot_words_type": vendor, **inner, **own}
 
 
 HOT_WORDS = Resource(
-    kind="hot_words",
+    kind=robot_words.HOT_WORDS,
     id_field="hot_words_id",
     parent_field="robot_id",
     parent=robot_exists,

@@ -64,6 +64,12 @@ async def stop(call: Call) -> None:
     await call.context.jobs.stop(await _job(call))
 
 
+@handles("wake_smart_chat_job")
+async def wake(call: Call) -> None:
+    """A sensor noticed somebody."""
+    await call.context.jobs.wake(await _job(call), call.body["wakeup_type"])
+
+
 @handles("list_smart_chat_job")
 async def listing(call: Call) -> dict[str, Any]:
     """A page of the room's jobs, newest first."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from visavis.api.services.knowledge import PACIFY_WORDS, of_identify
+from visavis.api.services.knowledge import of_identify
 from visavis.api.services.languages import serve_by_language
 from visavis.api.services.resources import Resource, robot_exists
+from visavis.api.services.robot_words import PACIFY_WORDS
 from visavis.api.skeleton import Call
 from visavis.contract.errors import ApiError, ErrorCode
 from visavis.store.records import Record, Transaction

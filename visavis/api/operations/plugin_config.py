@@ -36,8 +36,8 @@ serve(
 
 
 @handles("show_plugin_config_default_info")
-async def _defaults(_: Call) -> dict[str, Any]:
-    """No service comes with the server: each needs a key that somebody pays for."""
-    return {
-        "default_plugin_list": [{"plugin_type": one, "support_default": False} for one in sorted(_TYPE_OF.values())]
-    }
+async def _defaults(call: Call) -> dict[str, Any]:
+    """Which services the operator has set for plug-ins of source DEFAULT."""
+    settings = call.context.settings
+    has = {"WEATHER_QUERY": bool(settings.weather_provider), "WEB_SEARCH": bool(settings.search_provider)}
+    return {"default_plugin_list": [{"plugin_type": one, "support_default": has[one]} for one in sorted(has)]}

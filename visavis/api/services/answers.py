@@ -59,6 +59,8 @@ def page_session(job: Job, rtc: Answer) -> Answer:
         **started(job, rtc),
         "picture": {"transparency": transparency(job), "key_color": KEY_COLOR},
         "render_mode": job.settings.get("render_mode", "server"),
+        "talk_mode": job.settings.get("talk_mode", "full_duplex"),
+        "wake_words": job.settings.get("wake_words", []),
     }
 
 

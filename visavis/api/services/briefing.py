@@ -7,31 +7,48 @@ import hashlib
 import json
 import re
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from visavis.api.services import greeting, topics
+from visavis.api.services import greeting, references, robot_words, topics
+from visavis.api.services.role_briefing import check_answers, role_spec
 from visavis.api.services.topics import Topic
 from visavis.api.services.worker_files import kept
+from visavis.contract.errors import ApiError, ErrorCode
 from visavis.session.spec import RobotSpec
+from visavis.settings import Settings
+from visavis.store import records
 from visavis.store.database import Database
+
+FOLDER: Final = "knowledge"
+"""Where files for workers are kept, in the data folder."""
 
 _HAN = re.compile(r"[\u3400-\u9fff]")
 
 
 async def briefed(
-    database: Database, folder: Path, project_id: str, robot: RobotSpec, language: str, app_user: str
+    database: Database,
+    settings: Settings,
+    project_id: str,
+    robot: RobotSpec,
+    language: str,
+    app_user: str,
+    role_id: str = "",
 ) -> RobotSpec:
-    """The robot with its welcome and its knowledge.
+    """The robot with its welcome, its knowledge and its role.
 
     Args:
-        folder: where knowledge files are kept for the workers.
         language: that the conversation begins in, by its published name.
         app_user: the third-party user that the job is started for; empty: nobody in particular.
+        role_id: of an interaction assistant; empty: it has none.
+
+    Raises:
+        ApiError: the role is not there, or has nothing to answer with.
     """
+    folder = settings.data / FOLDER
     more: dict[str, Any] = {}
     if robot.robot_id:
         more["welcome"] = await greeting.to_speak(database, project_id, robot.robot_id, language)
+        more |= await robot_words.told(database, project_id, robot.robot_id)
     if robot.llm is None and not robot.driven:
         entries = _entries(await topics.heard_by(database, project_id, app_user))
         if entries:
@@ -39,6 +56,12 @@ async def briefed(
             whole = {"format": "visavis-knowledge", "version": 1, "entries": entries}
             content = json.dumps(whole, ensure_ascii=False).encode()
             more["knowledge"] = [str(await asyncio.to_thread(kept, folder / f"{name}.json", content))]
+    if role_id:
+        role = await records.get(database, project_id, references.ROLE, role_id)
+        if role is None or (app_user and role.app_user_id not in ("", app_user)):
+            raise ApiError(ErrorCode.ROBOT_UNUSABLE, "its role_id names what is not there")
+        more["role"] = await role_spec(database, settings, folder, role)
+        check_answers(more["role"])
     return robot.model_copy(update=more)
 
 

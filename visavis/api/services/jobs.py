@@ -20,9 +20,9 @@ from visavis.contract.media_types import default_subtitle
 from visavis.contract.robots import THIRD_PARTY_DRIVEN
 from visavis.contract.rooms import room_defaults
 from visavis.contract.smart_chat_jobs import StartJob, parse_extend_param
-from visavis.dispatch.types import Dispatcher, JobNotRunning, NoCapacity
+from visavis.dispatch.types import Dispatcher, JobNotRunning, NoCapacity, SignalRefused
 from visavis.rtc.ice import ice_servers
-from visavis.session.spec import IceServer, JobSpec, RtcUser, VideoSpec
+from visavis.session.spec import IceServer, JobSpec, RtcUser, SessionCommand, VideoSpec
 from visavis.settings import Settings
 from visavis.store import identity, robots, rooms
 from visavis.store import jobs as store
@@ -136,6 +136,8 @@ class JobService:
                 "video_config": {"width": video.width, "height": video.height},
                 "transparency": video.transparency,
                 "render_mode": room.settings.get("render_mode") or "server",
+                "talk_mode": spec.turn_taking(room).mode,
+                "wake_words": spec.turn_taking(room).wake_words,
                 "voice_config_list": spec.voices(room),
                 "chat_video_type": settings["chat_video_type"],
                 "default_language": default_language,
@@ -169,11 +171,12 @@ class JobService:
     ) -> JobSpec:
         robot_spec = await briefed(
             self._database,
-            self._settings.data / "knowledge",
+            self._settings,
             job.project_id,
-            spec.robot_spec(robot, extend_param=job.settings["extend_param"], app_user=app_user),
+            spec.robot_spec(robot, self._settings, extend_param=job.settings["extend_param"], app_user=app_user),
             job.language,
             app_user,
+            spec.role_id(robot),
         )
         background, layers = await self._scenes.of(room)
         burned = spec.subtitle_spec(room)
@@ -201,6 +204,7 @@ class JobService:
             layers=layers,
             burned=burned,
             robot=robot_spec,
+            turn_taking=spec.turn_taking(room),
             language=spec.fixed_language(robot),
             default_language=spoken(job.settings["default_language"]),
             # What is in the picture is not drawn over it once more.
@@ -265,6 +269,23 @@ class JobService:
                     await watch.finished.wait()
             except TimeoutError:
                 _log.warning("job_stop_slow", job_id=job.id)
+
+    # --- wake --------------------------------------------------------------------------------------
+
+    async def wake(self, job: Job, wakeup_type: str) -> None:
+        """Wake the digital human, or keep it awake: somebody is there.
+
+        Raises:
+            ApiError: the job has ended, or no worker holds it.
+        """
+        if job.state.final:
+            raise ApiError(ErrorCode.DIALOG_FINISHED)
+        try:
+            await self._dispatcher.command(job.id, SessionCommand(kind="wake", text=wakeup_type))
+        except JobNotRunning:
+            raise ApiError(ErrorCode.STATE_UNAVAILABLE, "no worker holds the job") from None
+        except SignalRefused as error:  # its session ends in this moment
+            raise ApiError(ErrorCode.STATE_UNAVAILABLE, str(error)) from None
 
     # --- show --------------------------------------------------------------------------------------
 

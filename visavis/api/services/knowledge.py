@@ -10,15 +10,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from visavis.api.services.resources import Resource, parent_in
+from visavis.api.services.robot_words import PACIFY_WORDS
 from visavis.api.services.topics import INTENT, QUESTION, SKILL
 from visavis.api.skeleton import Call
 from visavis.contract.base import rfc3339
 from visavis.contract.errors import ApiError, ErrorCode
 from visavis.store import records
 from visavis.store.records import Filter, Record, Transaction
-
-PACIFY_WORDS = "pacify_words"
-"""The kind of record that names intents, by their ``identify``."""
 
 _MOST_INTENTS, _MOST_QUESTIONS = 5_000, 20_000
 """Of a project: whoever answers from them must read them all before a conversation begins."""

@@ -2,44 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from visavis.api.services.languages import in_present_names, present_name
 from visavis.api.services.resources import robot_exists
+from visavis.api.services.robot_words import PerLanguage
 from visavis.api.skeleton import Call, handles
 from visavis.store import records
-from visavis.store.database import Database
 from visavis.store.records import Record
-
-
-@dataclass(frozen=True, slots=True)
-class PerLanguage:
-    """A value that a robot has for each language. ``field``: its name in the API; ``default``: until it was set."""
-
-    kind: str
-    field: str
-    default: bool | int
-
-    async def of(self, database: Database, project_id: str, robot_id: str, language: str) -> Any:
-        """The value."""
-        record_id = f"{robot_id}:{present_name(language)}"
-        record = await records.get(database, project_id, self.kind, record_id)
-        return self.default if record is None else record.document[self.field]
-
-
-SWITCH = PerLanguage("pacify_words_switch", "enable_pacify_words", False)
-TRIGGER_TIME = PerLanguage("pacify_words_time", "trigger_time", 3000)
-"""Milliseconds."""
 
 
 def serve_per_language(one: PerLanguage, *, show: str, update: str) -> None:
     """Register handlers of the operations of these names."""
 
     async def showing(call: Call) -> dict[str, Any]:
-        robot_id = call.query["robot_id"]
+        robot_id, language = call.query["robot_id"], present_name(call.query["language"])
         await robot_exists(call, robot_id)
-        return {one.field: await one.of(call.context.database, call.project_id, robot_id, call.query["language"])}
+        return {one.field: await one.of(call.context.database, call.project_id, robot_id, language)}
 
     async def updating(call: Call) -> None:
         body = in_present_names(call).body

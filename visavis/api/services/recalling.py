@@ -6,12 +6,12 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from sqlalchemy import select
 
 from visavis.api.services.documents import DOCUMENT, QUESTION_ANSWER, SEGMENTS
+from visavis.dialogue.assistant.tools import ToolLimits
 from visavis.dialogue.documents.recall import (
     Passage,
     RememberingEncoder,
@@ -19,14 +19,16 @@ from visavis.dialogue.documents.recall import (
     question_wordings,
     segment_wordings,
 )
-from visavis.dialogue.factory import DialogueFactory
-from visavis.dialogue.retrieval import Index
+from visavis.dialogue.factory import DialogueFactory, ToolSettings
+from visavis.dialogue.model import Patience
+from visavis.settings import Settings
 from visavis.store import records
 from visavis.store.database import Database
 from visavis.store.records import Filter, Record
 from visavis.store.tables import records as table
 from visavis.urlpolicy import UrlPolicy
 
+_OFFER_S: Final = 5.0  # that an answer waits for the tools of servers: each connects to them anew
 _SHELVES: Final = 32
 _LONGEST_QUERY: Final = 1024
 
@@ -61,12 +63,20 @@ class Recall:
         self.encoder = encoder or RememberingEncoder()
         self._shelves: OrderedDict[tuple[str, str], tuple[_Version, dict[str, Item], Shelf]] = OrderedDict()
         self._building = asyncio.Lock()
-        # Only its indexes are used: thresholds and addresses are a dialogue's business.
-        self._factory = DialogueFactory(1.0, 1.0, UrlPolicy(), self.encoder)
+        self._dialogues: DialogueFactory | None = None
 
-    async def stored(self, knowledge: Sequence[Path]) -> Index:
-        """The stored answers of these files; none: what visavis knows about itself."""
-        return await self._factory.index(knowledge)
+    def dialogues(self, settings: Settings) -> DialogueFactory:
+        """Makes the dialogues of those who are asked in writing, with what is recalled in memory already."""
+        if self._dialogues is None:
+            # A question back would need a dialogue that is there when it is answered: it says that it does not know.
+            sure = settings.answer_threshold
+            policy = UrlPolicy(settings.url_allow)
+            patience = Patience(
+                settings.llm_connect_s, settings.llm_first_token_s, settings.llm_next_token_s, settings.llm_retries
+            )
+            tools = ToolSettings(settings.mcp_stdio, ToolLimits(offer_s=_OFFER_S, call_s=settings.tool_s))
+            self._dialogues = DialogueFactory(sure, sure, policy, self.encoder, patience, tools)
+        return self._dialogues
 
     async def search(self, database: Database, project_id: str, library_id: str, query: str, count: int) -> list[Found]:
         """What the library has nearest to ``query`` (the first 1024 characters of it), best first."""

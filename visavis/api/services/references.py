@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import or_, select
 
-from visavis.api.skeleton import Call
 from visavis.contract.errors import ApiError, ErrorCode
 from visavis.store.records import Transaction
 from visavis.store.tables import robots
+
+if TYPE_CHECKING:
+    from visavis.api.skeleton import Call
 
 ROLE = "role"
 LLM_CONFIG = "llm_config"

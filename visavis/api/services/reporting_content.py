@@ -67,4 +67,6 @@ def _line(number: int, turn: StoredTurn) -> dict[str, Any]:
         "language": turn.language,
         "interrupted": turn.interrupted,
         "latency_s": turn.stages,
+        "citations": turn.citations,
+        "refused": turn.refused,
     }

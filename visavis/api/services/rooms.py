@@ -14,6 +14,7 @@ from visavis.contract.checking import filled_inside
 from visavis.contract.errors import ApiError, ErrorCode
 from visavis.contract.media_types import FOUR_K, language_desc
 from visavis.contract.rooms import RoomView, room_defaults
+from visavis.session import waking
 from visavis.store import records
 from visavis.store import rooms as store
 from visavis.store.database import Database
@@ -50,6 +51,15 @@ def check_size(settings: Mapping[str, Any], catalogue: Catalogue) -> None:
         )
 
 
+def _check_wake_words(given: Mapping[str, Any]) -> None:
+    """ApiError: one would be heard in all that is said."""
+    for phrase in given.get("wake_words") or []:
+        try:
+            waking.check(phrase)
+        except waking.PhraseTooShort as error:
+            raise ApiError(ErrorCode.INVALID_PARAMETER, f"wake_words: {error}") from None
+
+
 async def _check_uploads(database: Database, project_id: str, room: RoomView) -> None:
     """ApiError: the background or a layer names an asset that the project cannot use."""
     background = room.background_config
@@ -68,6 +78,7 @@ async def create(
     room = views.view(given)
     catalogue = await catalogue_of(database, catalogue, project_id, [room.model_asset_id or ""])
     _check_assets(room, catalogue)
+    _check_wake_words(given)
     await _check_uploads(database, project_id, room)
     columns, settings = _split(given)
     check_size(settings, catalogue)
@@ -120,6 +131,7 @@ async def change(
     avatars = [room.model_asset_id or "", stored.settings.get("model_asset_id") or ""]
     catalogue = await catalogue_of(database, catalogue, project_id, avatars)
     _check_assets(room, catalogue)
+    _check_wake_words(given)
     await _check_uploads(database, project_id, room)
     columns, settings = _split(filled_inside(views.SHAPE, given))
 

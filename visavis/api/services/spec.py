@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
+from visavis.api.services.local_model import is_local, local_model
+from visavis.api.services.vendor_accounts import vendor_spec
 from visavis.contract.base import SpokenLanguage, spoken
-from visavis.contract.errors import ApiError, ErrorCode
 from visavis.contract.media_types import CANVASES, DEFAULT_SIZE, DEFAULT_VOICE, crop_canvas, parse_color
 from visavis.contract.robots import ASSISTANT, CONFIG_OF, THIRD_PARTY_DRIVEN, THIRD_PARTY_MODEL, check_llm_url
 from visavis.session.spec import (
@@ -15,9 +16,11 @@ from visavis.session.spec import (
     RobotSpec,
     SubtitleSpec,
     TextStyleSpec,
+    TurnTakingSpec,
     VideoSpec,
     VoiceSpec,
 )
+from visavis.settings import Settings
 from visavis.store.robots import Robot
 from visavis.store.rooms import Room
 
@@ -152,33 +155,41 @@ def _background_rect(room: Room, config: dict[str, Any]) -> tuple[int, int, int,
     return (x, y, width, height) if x + width >= across and y + height >= down else None
 
 
-def robot_spec(robot: Robot | None, *, extend_param: str = "", app_user: str = "") -> RobotSpec:
+def robot_spec(robot: Robot | None, settings: Settings, *, extend_param: str = "", app_user: str = "") -> RobotSpec:
     """The robot for a worker; None: the assistant that answers from the shipped knowledge.
 
     ``extend_param``, ``app_user``: of the job's start, for a third-party language model.
 
     Raises:
-        ApiError: the robot needs a vendor's service that is not served here.
+        ApiError: the robot needs a vendor's service, and something is missing for it.
     """
     if robot is None:
         return RobotSpec(app_type=ASSISTANT, tail_silence_ms=_DEFAULT_TAIL_SILENCE_MS)
-    if robot.app_type not in (THIRD_PARTY_DRIVEN, THIRD_PARTY_MODEL, ASSISTANT):
-        raise ApiError(
-            ErrorCode.ROBOT_UNUSABLE, f"app_type {robot.app_type} is stored, but cannot hold a dialogue here"
-        )
+    ours = robot.app_type in (THIRD_PARTY_DRIVEN, THIRD_PARTY_MODEL, ASSISTANT)
     return RobotSpec(
         robot_id=robot.id,
         name=robot.name,
         app_type=robot.app_type,
         tail_silence_ms=robot.settings.get("tail_silence_time", _DEFAULT_TAIL_SILENCE_MS),
-        llm=_llm(robot, extend_param, app_user) if robot.app_type == THIRD_PARTY_MODEL else None,
+        llm=_llm(robot, settings, extend_param, app_user) if robot.app_type == THIRD_PARTY_MODEL else None,
+        vendor=None if ours else vendor_spec(robot, settings),
+        audited=robot.settings.get("enable_question_audit", False),
     )
 
 
-def _llm(robot: Robot, extend_param: str, app_user: str) -> LlmSpec:
+def role_id(robot: Robot | None) -> str:
+    """The role that an interaction assistant plays; empty: none."""
+    if robot is None or robot.app_type != ASSISTANT:
+        return ""
+    return str(robot.config(CONFIG_OF[ASSISTANT]).get("role_id") or "")
+
+
+def _llm(robot: Robot, settings: Settings, extend_param: str, app_user: str) -> LlmSpec:
     config = robot.config(CONFIG_OF[THIRD_PARTY_MODEL])
     url = config.get("llm_url", "")
     check_llm_url(url)
+    if is_local(url):
+        return local_model(settings, config.get("chat_rounds", _DEFAULT_CHAT_ROUNDS))
     # An OpenAI-compatible endpoint is told by its address; everything else speaks the published callback.
     path = urlsplit(url).path.rstrip("/")
     openai = path.endswith(("/v1", "/chat/completions"))
@@ -193,6 +204,16 @@ def _llm(robot: Robot, extend_param: str, app_user: str) -> LlmSpec:
         chat_rounds=config.get("chat_rounds", _DEFAULT_CHAT_ROUNDS),
         extend_param=extend_param,
         user=app_user,
+    )
+
+
+def turn_taking(room: Room) -> TurnTakingSpec:
+    """Who may speak when, what wakes, and the echo: extensions of the room's settings."""
+    settings = room.settings
+    return TurnTakingSpec(
+        mode=settings.get("talk_mode") or "full_duplex",
+        wake_words=settings.get("wake_words") or [],
+        echo=settings.get("echo_cancellation") or "auto",
     )
 
 

@@ -12,16 +12,20 @@ import httpx
 
 from visavis import log
 from visavis.api.services import references, spec
+from visavis.api.services.briefing import FOLDER
+from visavis.api.services.role_briefing import check_answers, role_spec
 from visavis.api.skeleton import Call
 from visavis.contract.errors import ApiError, ErrorCode
-from visavis.contract.robots import ASSISTANT, CONFIG_OF, check_llm_url
+from visavis.contract.robots import ASSISTANT, CONFIG_OF
+from visavis.dialogue.assistant.plugins import Plugin, lacking
 from visavis.dialogue.endpoint import Endpoint, ask
 from visavis.dialogue.replies import ModelError, Reading, Refused, plain, refusal
 from visavis.dialogue.types import Turn
+from visavis.session.knowing import plugin_services
 from visavis.store import records
 from visavis.store.records import Record
 from visavis.store.robots import Robot
-from visavis.urlpolicy import UrlPolicy, UrlRefused
+from visavis.urlpolicy import OPERATORS, UrlPolicy, UrlRefused
 
 _log = log.get(__name__)
 
@@ -38,9 +42,9 @@ async def check(call: Call, robot: Robot) -> None:
     Raises:
         ApiError: it could hold none; says why.
     """
-    told = spec.robot_spec(robot)
+    told = spec.robot_spec(robot, call.context.settings)
     if told.llm is not None:
-        await try_model(Endpoint(**told.llm.model_dump()), UrlPolicy(call.context.settings.url_allow))
+        await try_model(Endpoint(**told.llm.model_dump()), _policy(call, told.llm.trusted))
     elif robot.app_type == ASSISTANT:
         await _check_role(call, robot)
 
@@ -55,19 +59,17 @@ async def _check_role(call: Call, robot: Robot) -> None:
     if role is None:
         raise ApiError(ErrorCode.INVALID_PARAMETER, f"{name}.role_id: names what is not there")
     config_id = role.document.get("llm_config_id", "")
-    if role.document.get("llm_source") != "LLM_CONFIG" or not config_id:
-        return
-    model = await _there(call, references.LLM_CONFIG, config_id)
-    if model is None:
+    by_config = role.document["llm_source"] == "LLM_CONFIG"
+    if by_config and await _there(call, references.LLM_CONFIG, config_id) is None:
         raise ApiError(ErrorCode.INVALID_PARAMETER, f"{name}.role_id: the role's llm_config_id names what is not there")
-    url = model.document.get("llm_url", "")
-    check_llm_url(url)
-    endpoint = Endpoint(
-        url=url,
-        model=model.document.get("model", ""),
-        api_key=model.secrets.get("api_key", ""),
-    )
-    await try_model(endpoint, UrlPolicy(call.context.settings.url_allow))
+    settings = call.context.settings
+    told = await role_spec(call.context.database, settings, settings.data / FOLDER, role)
+    check_answers(told)
+    for plugin in told.plugins:
+        if why := lacking(Plugin(**plugin.model_dump()), plugin_services(settings)):
+            raise ApiError(ErrorCode.ROBOT_UNUSABLE, f"{name}.role_id: the role's plugin_config_list: {why}")
+    if told.llm is not None:
+        await try_model(Endpoint(**told.llm.model_dump()), _policy(call, told.llm.trusted))
 
 
 async def _there(call: Call, kind: str, record_id: str) -> Record | None:
@@ -75,6 +77,10 @@ async def _there(call: Call, kind: str, record_id: str) -> Record | None:
     record = await records.get(call.context.database, call.project_id, kind, record_id)
     theirs = record is not None and (not call.app_user or record.app_user_id in ("", call.app_user))
     return record if theirs else None
+
+
+def _policy(call: Call, trusted: bool) -> UrlPolicy:
+    return OPERATORS if trusted else UrlPolicy(call.context.settings.url_allow)
 
 
 async def try_model(endpoint: Endpoint, policy: UrlPolicy) -> None:

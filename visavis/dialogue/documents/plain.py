@@ -16,6 +16,8 @@ _HEADINGS: Final = (
     (1, re.compile(r"(?:chapter|part)\s+(?:\d{1,4}|[ivxlc]{1,7})\b(?:[\s:.\-].*)?$", re.IGNORECASE)),
     (2, re.compile(r"section\s+\d{1,4}(?:\.\d{1,3})*\b(?:[\s:.\-].*)?$", re.IGNORECASE)),
 )
+_QUESTIONS: Final = frozenset({"question", "questions", "q", "问题", "标准问题", "问", "提问"})
+_ANSWERS: Final = frozenset({"answer", "answers", "a", "答案", "回答", "答", "回复"})
 
 
 def text(content: str) -> list[Block]:
@@ -60,6 +62,8 @@ def heading_level(line: str) -> int:
 def csv_table(content: str) -> list[Block]:
     """A block for each row: ``column: value`` in lines, empty cells left out. The first row names the columns.
 
+    A table with a column of questions and one of answers is read as headings with text below them: each is recalled by itself.
+
     Raises:
         DocumentError: it is no table of comma-separated (or semicolon-, tab-, bar-separated) values.
     """
@@ -75,7 +79,19 @@ def csv_table(content: str) -> list[Block]:
     if len(rows) < 2:
         return [Block(", ".join(cell for cell in row if cell)) for row in rows]
     names, *rest = rows
+    columns = [name.casefold() for name in names]
+    question = next((number for number, name in enumerate(columns) if name in _QUESTIONS), None)
+    answer = next((number for number, name in enumerate(columns) if name in _ANSWERS), None)
+    if question is not None and answer is not None:
+        return [block for row in rest for block in _answered(row, question, answer)]
     return [Block("\n".join(_cells(names, row))) for row in rest]
+
+
+def _answered(row: list[str], question: int, answer: int) -> list[Block]:
+    """A row of questions and answers; nothing, where one of both is missing."""
+    if max(question, answer) >= len(row) or not row[question] or not row[answer]:
+        return []
+    return [Block(" ".join(row[question].split()), 2), Block(row[answer])]
 
 
 def _cells(names: list[str], row: list[str]) -> list[str]:

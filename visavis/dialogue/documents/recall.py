@@ -13,7 +13,7 @@ import numpy as np
 from visavis.dialogue import phrases
 from visavis.dialogue.encoder import Encoder, Vectors
 from visavis.dialogue.knowledge import Entry, Knowledge
-from visavis.dialogue.retrieval import Index
+from visavis.dialogue.retrieval import Encode, Index
 
 _SENTENCES: Final = 12
 _WORDING: Final = 300
@@ -39,8 +39,8 @@ class Recalled:
 class Shelf:
     """Passages that can be searched. Immutable; searches may run at the same time."""
 
-    def __init__(self, passages: Sequence[Passage], encoder: Encoder) -> None:
-        """Encodes all wordings that the encoder does not remember; blocks."""
+    def __init__(self, passages: Sequence[Passage], encoder: Encoder, encode: Encode | None = None) -> None:
+        """Encodes all wordings; blocks. ``encode``: does so instead of the encoder."""
         self._keys = [passage.key for passage in passages]
         # The wordings are of any language: an index only asks for the language when it words a question back.
         entries = tuple(
@@ -49,7 +49,8 @@ class Shelf:
             )
             for number, one in enumerate(passages)
         )
-        self._index = Index(Knowledge.model_construct(entries=entries, aliases={}), encoder) if entries else None
+        known = Knowledge.model_construct(entries=entries, aliases={})
+        self._index = Index(known, encoder, encode) if entries else None
 
     def __len__(self) -> int:
         return len(self._keys)

@@ -56,6 +56,7 @@ _DEFAULT_VOICE = Voice(DEFAULT, "Default (Heart in English, 晓晓 in Mandarin)"
 
 # Of the npz files beside this module, made by tools/fetch_kokoro_voices.py.
 _SHA256 = {
+    "statistics": "1cbbd2c60fa83eb7dfe30ba4b2700c1027eecbb8fcdab2b98d488b144564e53f",
     "af_heart": "ffebb54d831dc45ebd69814d2ee57352307812e4b2dc26e6281d93aa51068a59",
     "am_michael": "a6fd2955f5ec87138e59a1eef0d3831af9aa05f3966a2365ac5c9ceee3996988",
     "zf_xiaoxiao": "82bdb8943e239b8afba3a17f45db4c78efa022c22636961b27be9ca2655ee670",
@@ -78,6 +79,18 @@ def resolve(voice_id: str, language: Language) -> EmbeddedVoice:
         return CATALOGUE[voice_id]
     except KeyError:
         raise UnknownVoice(f"no voice {voice_id!r}; there are: {', '.join((DEFAULT, *CATALOGUE))}") from None
+
+
+def load_statistics(name: str) -> Styles:
+    """What a voice's sound measures in the channels that Kokoro's generator normalises, as a function of the share of a
+    clause in which it speaks: float32, shape (4, NORM_CHANNELS), mean and its slope, logarithm of the variance and its
+    slope. Made by tools/voice/measure_statistics.py. Raises VisavisError when the file was changed."""
+    file = FOLDER / "statistics.npz"
+    if hashlib.sha256(file.read_bytes()).hexdigest() != _SHA256["statistics"]:
+        raise VisavisError(f"the voice file {file.name} is corrupted: reinstall visavis")
+    with np.load(file) as archive:
+        statistics: Styles = archive[name].astype(np.float32)
+    return statistics
 
 
 def load_styles(name: str) -> Styles:

@@ -169,6 +169,11 @@ export class Drawing extends EventTarget {
     this.#ticking = 0;
   }
 
+  /** Seconds until this moment of the stage clock is heard; NaN: nobody knows. @param {number} pts */
+  until(pts) {
+    return pts - this.#clock.now(performance.now() / 1000);
+  }
+
   /** Free the graphics card's memory. */
   close() {
     this.detach();

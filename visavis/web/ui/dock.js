@@ -1,12 +1,14 @@
 // @ts-check
 /** The controls under the picture, and the line to type into. */
-import { onLanguage, t } from "../i18n.js";
-import { button, byId, input, setIcon } from "./dom.js";
+import { onLanguage } from "../i18n.js";
+import { button, byId, input } from "./dom.js";
+import { TalkButton } from "./talkbutton.js";
 
 const LEVEL_MS = 60;
 
 export class Dock {
   #mic = button("mic");
+  #talk;
   #form = /** @type {HTMLFormElement} */ (byId("ask"));
   #text = input("ask-text");
   #lastLevel = 0;
@@ -19,7 +21,7 @@ export class Dock {
   constructor(session, talk) {
     this.session = session;
     this.talk = talk;
-    this.#mic.addEventListener("click", () => this.toggleMic());
+    this.#talk = new TalkButton(session);
     button("type").addEventListener("click", () => this.toggleText());
     button("ask-close").addEventListener("click", () => this.toggleText(false));
     button("interrupt").addEventListener("click", () => session.interrupt());
@@ -35,7 +37,7 @@ export class Dock {
   }
 
   toggleMic() {
-    this.session.setMuted(!this.session.muted);
+    this.#talk.toggle();
   }
 
   /** @param {boolean} [open] */
@@ -57,13 +59,8 @@ export class Dock {
   }
 
   #show() {
-    const { muted, state } = this.session;
+    const { state } = this.session;
     const live = state === "live";
-    this.#mic.setAttribute("aria-pressed", String(muted));
-    this.#mic.setAttribute("aria-label", t(muted ? "dock.micOn" : "dock.micOff"));
-    this.#mic.title = t(muted ? "dock.micOn" : "dock.micOff");
-    /** @type {HTMLElement} */ (this.#mic.querySelector(".caption")).textContent = t(muted ? "dock.unmute" : "dock.mute");
-    setIcon(this.#mic, muted ? "mic-off" : "mic");
     // Not `disabled`: a focused control that is switched off loses the keyboard's place.
     button("interrupt").setAttribute("aria-disabled", String(!(live && this.talk.speaking)));
     button("type").setAttribute("aria-disabled", String(!live));

@@ -2,7 +2,7 @@
 /** The stage: the picture, what surrounds it, the subtitle, sleep, and notices. */
 import { CHAT } from "../conversation.js";
 import { onLanguage, t } from "../i18n.js";
-import { button, byId } from "./dom.js";
+import { button, byId, make } from "./dom.js";
 import { canvasOf, defaultBox, fitPicture, placeSubtitle } from "./layout.js";
 
 const AMBIENT_MS = 4000;
@@ -14,6 +14,8 @@ export class Stage {
   #ambient = /** @type {HTMLCanvasElement} */ (byId("ambient"));
   #subtitle = byId("subtitle");
   #words = /** @type {HTMLElement} */ (this.#subtitle.firstElementChild);
+  #said = new Text();
+  #unsaid = make("span", { class: "unsaid", "aria-hidden": "true" });
   #notice = byId("notice");
   #foot = /** @type {HTMLElement} */ (this.#stage.querySelector(".foot"));
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -28,6 +30,7 @@ export class Stage {
   constructor(session, talk) {
     this.session = session;
     this.talk = talk;
+    this.#words.replaceChildren(this.#said, this.#unsaid);
     button("wake").addEventListener("click", () => session.wake());
     talk.addEventListener("flow", () => this.#flow());
     talk.addEventListener("subtitle", () => this.#showSubtitle());
@@ -84,10 +87,14 @@ export class Stage {
     }
   }
 
+  /** A sentence stands where it will stand, and its words appear as they sound. */
   #showSubtitle() {
-    const { text, language } = this.talk.subtitle;
+    const { text, language, said } = this.talk.subtitle;
+    const same = text === this.#words.textContent;
+    this.#said.data = text.slice(0, said);
+    this.#unsaid.textContent = text.slice(said);
     this.#subtitle.hidden = !text;
-    this.#words.textContent = text;
+    if (same) return;
     if (language) this.#words.lang = /^(zh|cn)/i.test(language) ? "zh-CN" : "en";
     this.#layout();
   }

@@ -14,12 +14,14 @@ export function stateKey(session, talk) {
   if (session.state !== "live") return session.state;
   if (talk.chatState === CHAT.CLOSING) return "closing";
   if (talk.chatState === CHAT.ASLEEP) return "asleep";
-  if (talk.speaking) return "speaking";
+  if (session.talkMode.held) return "held";
+  if (talk.speaking) return session.talkMode.open || session.talkMode.manual ? "speaking" : "speakingClosed";
   if (talk.hearing) return "hearing";
   if (talk.thinking) return "thinking";
   if (talk.chatState === CHAT.FALLING_ASLEEP) return talk.countdown?.kind === "sleep" ? "fallingAsleepIn" : "fallingAsleep";
   if (talk.chatState === CHAT.WAITING) return "waiting";
   if (session.voice?.silent) return "silent";
+  if (session.talkMode.manual) return session.talkMode.mode === "push_to_talk" ? "hold" : "tap";
   return session.muted ? "muted" : "listening";
 }
 
@@ -35,6 +37,7 @@ export class Status {
   constructor(session, talk) {
     this.session = session;
     this.talk = talk;
+    session.talkMode.addEventListener("change", () => this.#show());
     session.addEventListener("attempt", (event) => {
       this.#attempt = /** @type {CustomEvent} */ (event).detail;
       this.#show();

@@ -12,14 +12,19 @@ export class Transcript {
   #empty = /** @type {HTMLElement} */ (this.#box.querySelector(".empty"));
   /** @type {Map<Line, HTMLElement>} */
   #items = new Map();
+  /** @type {Set<Line>} */
+  #unread = new Set();
 
   /** @param {import("../conversation.js").Conversation} talk */
   constructor(talk) {
     this.talk = talk;
     talk.addEventListener("line", (event) => {
-      const { line, fresh, added } = /** @type {CustomEvent} */ (event).detail;
+      const { line, fresh, added, gone } = /** @type {CustomEvent} */ (event).detail;
+      if (gone) return this.#remove(line);
       this.#put(line);
-      if (fresh) announce(`${t(/** @type {Record<string, string>} */ (NAMES)[line.who])}: ${line.text}`);
+      // Who listens hears what was said when it was said to its end.
+      if (line.partial) return this.#unread.add(line);
+      if (fresh || this.#unread.delete(line)) announce(`${t(/** @type {Record<string, string>} */ (NAMES)[line.who])}: ${line.text}`);
       else if (added) announce(added);
       else if (line.interrupted) announce(t("transcript.interrupted"));
     });
@@ -28,8 +33,17 @@ export class Transcript {
 
   clear() {
     this.#items.clear();
+    this.#unread.clear();
     this.#list.replaceChildren();
     this.#empty.hidden = false;
+  }
+
+  /** @param {Line} line */
+  #remove(line) {
+    this.#items.get(line)?.remove();
+    this.#items.delete(line);
+    this.#unread.delete(line);
+    this.#empty.hidden = this.#items.size > 0;
   }
 
   /** @param {Line} line */

@@ -1,0 +1,160 @@
+"""Voice activity as the pipeline hears of it: onsets and lulls at once, the beginning and the end of speech a little later."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Final
+
+import numpy as np
+from pipecat.audio.vad.vad_analyzer import VADAnalyzer, VADParams, VADState
+from pipecat.frames.frames import (
+    BotStartedSpeakingFrame,
+    BotStoppedSpeakingFrame,
+    Frame,
+    InputAudioRawFrame,
+    UserStoppedSpeakingFrame,
+    VADUserStartedSpeakingFrame,
+    VADUserStoppedSpeakingFrame,
+)
+from pipecat.processors.audio.vad_processor import VADProcessor
+from pipecat.processors.frame_processor import FrameDirection
+
+from visavis.session.turns.frames import (
+    EndTurnFrame,
+    LullFrame,
+    LullOverFrame,
+    OnsetFrame,
+    OnsetOverFrame,
+    SilenceFrame,
+)
+from visavis.speech.types import VoiceActivity
+
+START_S: Final = 0.2
+"""A voice for so long is somebody who speaks."""
+STOP_S: Final = 0.2
+"""So much silence is a pause."""
+ONSET_S: Final = 0.064
+"""Something like a voice for so long is worth falling silent for."""
+LULL_S: Final = 0.096
+"""So much silence is worth beginning to recognise what was said."""
+WATCHED_S: Final = 10.0
+"""A silence is told of for so long, if no turn ends before."""
+
+FAINTEST: Final = 100.0
+"""Root mean square below which (-50 dBFS) nobody speaks to this microphone ..."""
+LEVEL_FRAMES: Final = 12
+"""... in so many frames, 0.4 s."""
+BESIDE: Final = 0.2
+"""While the digital human sounds, what is so much fainter (14 dB) than the person's usual voice is its echo, or somebody else."""
+QUIET_PROBABILITY: Final = 0.1
+"""Below this probability of speech nobody speaks."""
+
+
+class EmbeddedActivity(VADAnalyzer):
+    """A :class:`~visavis.speech.types.VoiceActivity` as Pipecat's voice activity analyser."""
+
+    def __init__(self, activity: VoiceActivity) -> None:
+        super().__init__(
+            sample_rate=activity.sample_rate, params=VADParams(start_secs=START_S, stop_secs=STOP_S, min_volume=0.0)
+        )
+        self._activity = activity
+        self._frames = 0
+        self._quiet_frames = 0
+        # Pipecat's own measure of loudness rises so slowly that a voice out of silence is noticed 0.15 s late.
+        self._levels: deque[float] = deque(maxlen=LEVEL_FRAMES)
+        self.faintest = FAINTEST
+
+    @property
+    def level(self) -> float:
+        """The loudest frame of the last moment, root mean square."""
+        return max(self._levels, default=0.0)
+
+    def num_frames_required(self) -> int:
+        return self._activity.frame_samples
+
+    @property
+    def voice_s(self) -> float:
+        """How long something has been like a voice that is not sure to be one; 0: it is, or there is none."""
+        return self._seconds(self._vad_starting_count if self._vad_state == VADState.STARTING else 0)
+
+    @property
+    def silence_s(self) -> float:
+        """How long the person who speaks has been silent."""
+        return self._seconds(self._vad_stopping_count if self._vad_state == VADState.STOPPING else 0)
+
+    def _seconds(self, frames: int) -> float:
+        return frames * self._activity.frame_samples / self._activity.sample_rate
+
+    def forget(self) -> None:
+        """Whoever spoke does not any more."""
+        self.set_params(self.params)
+
+    def voice_confidence(self, buffer: bytes) -> float:
+        pcm = np.frombuffer(buffer, np.int16)
+        probability = self._activity.probability(pcm)
+        self._levels.append(float(np.sqrt(np.square(pcm.astype(np.float32)).mean())))
+        # A recurrent detector drifts on music and long noise: begin anew every two seconds, but only in clear quiet.
+        self._frames += 1
+        self._quiet_frames = self._quiet_frames + 1 if probability < QUIET_PROBABILITY else 0
+        second = self._activity.sample_rate / self._activity.frame_samples
+        if self._frames >= 2 * second and self._quiet_frames >= second / 5:
+            self._activity.reset()
+            self._frames = 0
+        return probability if self.level >= self.faintest else 0.0
+
+
+class Detector(VADProcessor):
+    """Pipecat's detector, which also tells of onsets and lulls before they are sure to be the beginning and end of speech."""
+
+    def __init__(self, activity: VoiceActivity) -> None:
+        self._analyser = EmbeddedActivity(activity)
+        super().__init__(vad_analyzer=self._analyser)
+        self._onset = self._lull = self._speaking = False
+        self._silence_s = 0.0  # 0: not watched
+        self._sounding = False  # the digital human
+        self._usual = 0.0  # level of the person's voice
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        if isinstance(frame, EndTurnFrame):
+            await self._stop()
+        await super().process_frame(frame, direction)
+        if isinstance(frame, InputAudioRawFrame):
+            await self._look(frame.num_frames / frame.sample_rate)
+        elif isinstance(frame, UserStoppedSpeakingFrame):
+            self._silence_s = 0.0
+        elif isinstance(frame, BotStartedSpeakingFrame | BotStoppedSpeakingFrame):
+            self._sounding = isinstance(frame, BotStartedSpeakingFrame)
+            self._analyser.faintest = max(FAINTEST, self._usual * BESIDE) if self._sounding else FAINTEST
+
+    async def broadcast_frame(self, frame_cls: type[Frame], **kwargs: object) -> None:
+        """As the base does, and notes who speaks."""
+        if frame_cls is VADUserStartedSpeakingFrame:
+            self._speaking, self._onset, self._lull = True, False, False
+            self._silence_s = 0.0
+        elif frame_cls is VADUserStoppedSpeakingFrame:
+            self._speaking = self._lull = False
+        await super().broadcast_frame(frame_cls, **kwargs)
+
+    async def _look(self, seconds: float) -> None:
+        """Tell what the last sound, so long, changed."""
+        if self._speaking and not self._sounding and not self._silence_s:
+            self._usual = self._analyser.level if not self._usual else 0.95 * self._usual + 0.05 * self._analyser.level
+        onset = self._analyser.voice_s + 0.001 >= ONSET_S
+        if onset != self._onset and not self._speaking:
+            self._onset = onset
+            await self.push_frame(OnsetFrame() if onset else OnsetOverFrame())
+        silence = self._analyser.silence_s
+        lull = silence + 0.001 >= LULL_S
+        if lull != self._lull and self._speaking:
+            self._lull, self._silence_s = lull, silence
+            await self.push_frame(LullFrame(silence_s=silence) if lull else LullOverFrame())
+        elif 0 < self._silence_s < WATCHED_S:
+            self._silence_s += seconds
+            await self.push_frame(SilenceFrame(silence_s=self._silence_s))
+
+    async def _stop(self) -> None:
+        """The person says that he is done: whatever else is heard."""
+        self._analyser.forget()
+        self._vad_controller._vad_state = VADState.QUIET
+        if self._speaking:
+            await self.broadcast_frame(VADUserStoppedSpeakingFrame, stop_secs=0.0)
