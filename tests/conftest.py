@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from postgres_server import PostgresServer, program
 
 from visavis.settings import Settings
@@ -42,6 +43,22 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     left_out = [item for item in items if other(item)]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in left_out]
+
+
+@pytest.fixture(autouse=True)
+def log_as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A test that runs a command in this process sets up logging as the command does: the tests after it log as before.
+
+    Loggers are not kept as they were first used, or no later setting would reach them.
+    """
+    before, configure = structlog.get_config(), structlog.configure
+
+    def forgetful(**options: Any) -> None:
+        configure(**{**options, "cache_logger_on_first_use": False})
+
+    monkeypatch.setattr(structlog, "configure", forgetful)
+    yield
+    configure(**before)
 
 
 class Postgres:

@@ -49,12 +49,12 @@ class RunningServer:
     process: subprocess.Popen[str] | None = None
 
     def start(self, *, demo_room: bool = False) -> RunningServer:
-        """Start it and wait until its workers are warm."""
+        """Start it and wait until its workers are warm. It synthesises nothing ahead unless told to: that would take a core from the tests."""
         with (self.data.parent / f"{self.data.name}.log").open("a") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "visavis.cli.main", "serve", "--port", "0", "--data", str(self.data), "--json",
                  "--demo-room" if demo_room else "--no-demo-room", *self.arguments],
-                stdout=subprocess.PIPE, stderr=log, text=True, env={**os.environ, **self.environment},
+                stdout=subprocess.PIPE, stderr=log, text=True, env={**os.environ, "VISAVIS_WARM_ANSWERS": "false", **self.environment},
             )  # fmt: skip
         assert self.process.stdout is not None
         readable, _, _ = select.select([self.process.stdout], [], [], START_S)

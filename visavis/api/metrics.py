@@ -16,6 +16,7 @@ _COUNTED = {
     "late_frames": "late_frames",
     "speaking_frames": "speaking_frames",
     "speaking_late_frames": "speaking_late_frames",
+    "false_alarms": "false_alarms",
 }
 
 
@@ -54,6 +55,11 @@ class Metrics:
         self.speaking_frames = Counter("visavis_speaking_frames", "Pictures sent while it spoke", registry=registry)
         self.speaking_late_frames = Counter(
             "visavis_speaking_late_frames", "Of those, the ones that missed their time", registry=registry
+        )
+        self.false_alarms = Counter(
+            "visavis_false_alarms",
+            "Voices during an answer (coughs, assent, echo) that made it pause and were not meant",
+            registry=registry,
         )
         self.deliveries = Counter(
             "visavis_deliveries",

@@ -69,6 +69,7 @@ class Answerer(FrameProcessor):
         super().__init__()
         self._dialogue, self._script, self._listener = dialogue, script, listener
         self._default_language = default_language
+        self._language = default_language  # of the last question
         self._user_id, self._session_id = user_id, session_id
         self._prepare, self._admit = prepare, admit
         self._heard: HypothesisFrame | None = None
@@ -220,7 +221,7 @@ class Answerer(FrameProcessor):
     async def _answer(self, text: str, language: Language, marks: dict[str, float], *, typed: bool) -> None:
         await self._stop_answering()
         record = TurnRecord(uuid.uuid4().hex[:12], text, language, marks)
-        self._script.turn = record
+        self._script.turn, self._language = record, language
         self._listener.heard(record, typed)
         turn = self._asked(text, language)
         speculation = self._speculation
@@ -275,7 +276,7 @@ class Answerer(FrameProcessor):
 
     async def _ask_for_patience(self) -> None:
         """Recognition is slow: nobody is to wonder whether he was heard."""
-        language = self._default_language
+        language = self._language
         # Of who sleeps and waits for a wake word nobody expects anything, and who speaks needs no filling.
         if self._script.turn is None and self._admit("", language, False) is not None:
             await self._say(phrases.MOMENT[language])

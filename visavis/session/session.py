@@ -198,6 +198,7 @@ class Session:
             **counted,
             **(self._room.stats() if self._room else {}),
             "stage_s": round(self._stage.now, 2),
+            "false_alarms": self._conversation.false_alarms,
         }
 
     # --- the room -------------------------------------------------------------------------------------------------

@@ -62,6 +62,8 @@ class Act(StrEnum):
     PAUSE = "pause"
     RESUME = "resume"
     """A false alarm: go on speaking, and forget what was heard."""
+    GO_ON = "go on"
+    """Go on speaking, but what was heard may still turn out to be meant."""
     IGNORE = "ignore"
     """A false alarm that did not stop it: forget what was heard."""
     YIELD = "yield"
@@ -89,7 +91,7 @@ TRANSITIONS: Final[dict[tuple[Floor, Heard], tuple[Floor, Act]]] = {
     (_F.AFTER, _H.VOICE): (_F.VOICE, _A.NONE),
     (_F.AFTER, _H.WORDS): (_F.OURS, _A.YIELD),
     (_F.AFTER, _H.MURMUR): (_F.OURS, _A.RESUME),
-    (_F.AFTER, _H.LATE): (_F.OURS, _A.RESUME),
+    (_F.AFTER, _H.LATE): (_F.UNREAD, _A.GO_ON),
     (_F.AFTER, _H.SILENT): (_F.OURS, _A.YIELD),
     (_F.WARY, _H.VOICE): (_F.OVERHEARD, _A.NONE),
     (_F.WARY, _H.WORDS): (_F.WARY, _A.YIELD),

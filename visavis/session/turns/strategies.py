@@ -47,9 +47,9 @@ _PATIENCE: Final[dict[Floor, float]] = {
     Floor.VOICE: 1.6,
     Floor.MURMUR: 2.5,
     Floor.AFTER: 2.0,
-    Floor.UNREAD: 2.0,
+    Floor.UNREAD: 8.0,
 }
-"""Seconds after which it is late, by state."""
+"""Seconds after which it is late, by state. Where nobody waits for it, slow recognition may take its time."""
 DEAF_S: Final = 0.5
 """The microphone's sound is awaited for so long beyond the silence that would end a turn."""
 HABIT_S: Final = 1.5
@@ -163,6 +163,8 @@ class BargeInStart(BaseUserTurnStartStrategy):  # type: ignore[no-untyped-call]
         match act:
             case Act.PAUSE:
                 self._voice.pause()
+            case Act.GO_ON:
+                self._voice.resume()
             case Act.RESUME | Act.IGNORE:
                 if act is Act.RESUME:
                     self._voice.resume()
