@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from contract_world import Ask, World, crud, example, fill
 
-
 OURS = {"words": "ours: the SDK's models leave it out; test_api_robot_words.py has it"}
 
 

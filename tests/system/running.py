@@ -49,7 +49,7 @@ class RunningServer:
     process: subprocess.Popen[str] | None = None
 
     def start(self, *, demo_room: bool = False) -> RunningServer:
-        """Start it and wait until its workers are warm. It synthesises nothing ahead unless told to: that would take a core from the tests."""
+        """Start it and wait until its workers are warm. Unless told to it synthesises nothing ahead, which would take a core."""
         with (self.data.parent / f"{self.data.name}.log").open("a") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "visavis.cli.main", "serve", "--port", "0", "--data", str(self.data), "--json",
