@@ -33,6 +33,9 @@ _LANGUAGES: tuple[Language, ...] = ("en", "zh")
 _QUIET_RMS = 10 ** (-60 / 20)
 """Below -60 dBFS nobody speaks."""
 _SHORTEST_SECONDS = 0.1
+_BEAM = 2
+"""Of the 60 questions in ``demo/recordings`` five paths hear no more than two (0.8 % of characters wrong in English, 4 % in
+Mandarin) and take half as long again; a single one hears Mandarin worse (5 %)."""
 _NO_SPEECH = 0.6
 _DOUBTFUL_LOGPROB = -0.8
 _HOPELESS_LOGPROB = -1.3
@@ -188,7 +191,7 @@ class WhisperRecogniser:
         (best,) = self._model.generate(
             encoded,
             [prompt],
-            beam_size=5,
+            beam_size=_BEAM,
             patience=1.0,
             max_length=min(448, 32 + round(len(sound) / SAMPLE_RATE * 12)),
             return_scores=True,
