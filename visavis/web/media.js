@@ -83,9 +83,9 @@ export class Voice {
     return new Voice(sink.stream.getAudioTracks()[0], context, true);
   }
 
-  /** Whether what is played here is taken out of what is sent. What does not say so does not do it. */
+  /** Whether what is played here is taken out of what is sent. */
   get echoCancelled() {
-    return this.silent || this.track.getSettings?.().echoCancellation === true;
+    return this.silent || this.track.getSettings?.().echoCancellation !== false;
   }
 
   /** Loudness now, 0..1: -60 dB full scale is 0, -12 dB is 1. */
