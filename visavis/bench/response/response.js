@@ -89,10 +89,6 @@
     floor.start();
     echo = new GainNode(context, { gain: 0 });
     echo.connect(microphone);
-    // The page tells the server who takes the echo out: here the browser does not.
-    const [track] = microphone.stream.getAudioTracks();
-    const settings = track.getSettings.bind(track);
-    track.getSettings = () => ({ ...settings(), echoCancellation: false });
     return microphone.stream;
   };
   const loaded = {};
