@@ -222,7 +222,7 @@ def walk(*events: Heard) -> tuple[list[Act], BargeIn]:
 
 def test_every_pause_ends_in_resuming_or_yielding() -> None:
     """From every paused state some event that must come (it is late at last) lets it speak or gives the floor away."""
-    paused = {Floor.ONSET, Floor.VOICE, Floor.MURMUR, Floor.AFTER}
+    paused = {Floor.ONSET, Floor.LINGER, Floor.VOICE, Floor.MURMUR, Floor.AFTER}
     for floor in paused:
         assert TRANSITIONS[floor, Heard.LATE][1] in (Act.RESUME, Act.GO_ON, Act.YIELD), floor
     for (floor, heard), (after, act) in TRANSITIONS.items():
@@ -235,7 +235,8 @@ def test_every_pause_ends_in_resuming_or_yielding() -> None:
 
 
 def test_the_usual_courses() -> None:
-    assert walk(Heard.ONSET, Heard.NOTHING)[0] == [Act.PAUSE, Act.RESUME]
+    assert walk(Heard.ONSET, Heard.NOTHING, Heard.LATE)[0] == [Act.PAUSE, Act.NONE, Act.RESUME]
+    assert walk(Heard.ONSET, Heard.NOTHING, Heard.ONSET, Heard.VOICE)[0] == [Act.PAUSE, *[Act.NONE] * 3], "no stutter"
     assert walk(Heard.ONSET, Heard.VOICE, Heard.HUSH, Heard.MURMUR)[0][-1] is Act.RESUME
     assert walk(Heard.ONSET, Heard.VOICE, Heard.WORDS)[0][-1] is Act.YIELD
     assert walk(Heard.ONSET, Heard.VOICE, Heard.MURMUR, Heard.HUSH, Heard.WORDS)[0][-1] is Act.YIELD
@@ -244,7 +245,7 @@ def test_the_usual_courses() -> None:
 
 def test_false_alarms_make_it_wary_until_a_turn_came() -> None:
     acts, machine = walk(
-        *[Heard.ONSET, Heard.NOTHING] * FALSE_ALARMS, Heard.ONSET, Heard.VOICE, Heard.HUSH, Heard.MURMUR
+        *[Heard.ONSET, Heard.NOTHING, Heard.LATE] * FALSE_ALARMS, Heard.ONSET, Heard.VOICE, Heard.HUSH, Heard.MURMUR
     )
     assert acts[-4:] == [Act.NONE, Act.NONE, Act.NONE, Act.IGNORE]
     assert machine.hear(Heard.VOICE) is Act.NONE

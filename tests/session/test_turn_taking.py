@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
 import pytest
+from session_fakes import FakeDialogue
 from tone_talk import quiet, said, tone_talk
 
+from visavis.dialogue.types import Sentence, Turn
+from visavis.session.answerer import TENTATIVE_S
 from visavis.session.turns.endpoint import CAP_S, FLOOR_S, Endpointing, Evidence
 from visavis.session.turns.wording import Shape, echoes, means_something, shape
 
@@ -52,6 +58,32 @@ async def test_a_turn_that_ended_too_early_goes_on_with_what_follows() -> None:
     assert second.history == (), "what he had not finished saying is part of this turn, and of no other"
 
 
+class Doubting(FakeDialogue):
+    """Is sure of no answer but that to the whole question."""
+
+    async def answer(self, turn: Turn) -> AsyncIterator[Sentence]:
+        async for sentence in super().answer(turn):
+            yield replace(sentence, tentative="paris" not in turn.text.lower())
+
+
+async def test_an_answer_that_hardly_fits_lets_the_person_finish() -> None:
+    async with tone_talk(dialogue=Doubting("It is noon.")) as talk:
+        await talk.hear(quiet(0.5), said("what time is it"), quiet(0.55), said("in paris please"), quiet(1.2))
+        record = await talk.journal.wait("done", lambda one: bool(one.spoken))
+        assert record.heard == "What time is it? In paris please."
+        assert talk.journal.of("started") == ["It is noon."], "nothing of the other answer was heard"
+
+
+async def test_an_answer_that_hardly_fits_comes_when_nothing_follows() -> None:
+    async with tone_talk(dialogue=Doubting("It is noon.")) as talk:
+        await talk.hear(quiet(0.5), said("what time is it"), quiet(1.4))
+        record = await talk.journal.wait("done")
+    assert record.spoken == "It is noon."
+    stages = record.stages()
+    assert stages["turn"] < 0.6
+    assert TENTATIVE_S <= stages["answer"] < TENTATIVE_S + 0.15, stages
+
+
 async def test_noise_that_is_no_word_ends_in_nothing() -> None:
     async with tone_talk("Yes.") as talk:
         await talk.hear(quiet(0.5), said("(noise)"), quiet(1.2))
@@ -60,13 +92,17 @@ async def test_noise_that_is_no_word_ends_in_nothing() -> None:
 
 
 async def test_who_holds_the_button_is_heard_to_the_end_and_answered_at_once() -> None:
-    async with tone_talk("Two.") as talk:
+    async with tone_talk(dialogue=Doubting("Two.")) as talk:
         await talk.conversation.begin_turn()
         await talk.hear(quiet(0.2), said("which languages can you speak"), quiet(2.2), said("now please"), quiet(0.08))
         assert talk.journal.of("heard") == [], "no silence ends a turn that is held"
         await talk.conversation.end_turn()
         record = await talk.journal.wait("done")
         assert record.heard == "Which languages can you speak now please?"
+        stages = record.stages()
+        assert stages["answer"] - stages["turn"] < 0.3, (
+            "who says that he is done has said all, however little of it fits"
+        )
         await talk.conversation.begin_turn()
         await talk.hear(quiet(0.4))
         await talk.conversation.end_turn()
@@ -92,6 +128,15 @@ async def test_the_button_cuts_what_is_being_said() -> None:
         ("Where are you from?", "en", Shape.FINISHED),
         ("How much is it?", "en", Shape.FINISHED),
         ("Stop.", "en", Shape.FINISHED),
+        ("What happens then?", "en", Shape.FINISHED),
+        ("If I wanted my own answers, how would I do that?", "en", Shape.FINISHED),
+        ("who developed this software.", "en", Shape.FINISHED),
+        ("What about the second floor?", "en", Shape.OPEN),
+        ("What kind of speech recognition?", "en", Shape.UNFINISHED),
+        ("And could I perhaps?", "en", Shape.UNFINISHED),
+        ("Do you know whether this", "en", Shape.UNFINISHED),
+        ("Can you tell me more", "en", Shape.UNFINISHED),
+        ("Tell me more.", "en", Shape.OPEN),
         ("Which languages", "en", Shape.UNFINISHED),
         ("What time do you...", "en", Shape.UNFINISHED),
         ("I would like to", "en", Shape.UNFINISHED),
@@ -109,6 +154,14 @@ async def test_the_button_cuts_what_is_being_said() -> None:
         ("我可以打", "zh", Shape.UNFINISHED),
         ("你会吗", "zh", Shape.FINISHED),
         ("我叫王明", "zh", Shape.OPEN),
+        ("没有网络也能用码。", "zh", Shape.FINISHED),
+        ("请告诉我密码", "zh", Shape.OPEN),
+        ("你是真人还是机器", "zh", Shape.FINISHED),
+        ("你回答得有多快", "zh", Shape.FINISHED),
+        ("我们能不能。", "zh", Shape.UNFINISHED),
+        ("这样可不可以", "zh", Shape.FINISHED),
+        ("你用的语音识别", "zh", Shape.UNFINISHED),
+        ("我要明天的车票", "zh", Shape.OPEN),
     ],
 )
 def test_how_whole_a_text_is(text: str, language: str, expected: Shape) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
+from dataclasses import replace
+from typing import Final
 
 from visavis import log
 from visavis.dialogue import phrases
@@ -12,6 +14,9 @@ from visavis.dialogue.types import Purpose, Sentence, Turn
 from visavis.speech.types import Language
 
 _LOG = log.get(__name__)
+
+_CERTAIN: Final = 0.1
+"""A score so far above the threshold is certain; below it, half of a question may have been heard ("Does it also work?")."""
 
 
 class StoredAnswers:
@@ -48,12 +53,19 @@ class StoredAnswers:
         if not hits:
             return [Sentence(phrases.NOT_HEARD[turn.language], turn.language, "unknown")], []
         if hits[0].score >= self._answer_threshold:
-            return _stored(hits[0], turn.language), []
+            return self._doubted(_stored(hits[0], turn.language), hits[0].score), []
         if hits[0].score >= self._clarify_threshold:
             offered = near(hits, self._clarify_threshold)
             wordings = [self._index.wording(hit, turn.language) for hit in offered]
-            return [Sentence(phrases.ask_back(wordings, turn.language), turn.language, "clarify")], offered
-        return [Sentence(phrases.UNKNOWN[turn.language], turn.language, "unknown")], []
+            asked = Sentence(phrases.ask_back(wordings, turn.language), turn.language, "clarify", tentative=True)
+            return [asked], offered
+        return [Sentence(phrases.UNKNOWN[turn.language], turn.language, "unknown", tentative=True)], []
+
+    def _doubted(self, sentences: list[Sentence], score: float) -> list[Sentence]:
+        """The answer, tentative where the score is no more than sufficient."""
+        if score >= self._answer_threshold + _CERTAIN:
+            return sentences
+        return [replace(sentence, tentative=True) for sentence in sentences]
 
     async def aclose(self) -> None:
         """Nothing is held."""

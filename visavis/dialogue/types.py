@@ -50,13 +50,15 @@ class Command:
 @dataclass(frozen=True, slots=True)
 class Sentence:
     """One sentence to speak, in ``language``, and what it is for. ``source``: what it was taken from, for the transcript.
-    ``command``: what the client is told to do as it is said."""
+    ``command``: what the client is told to do as it is said. ``tentative``: it fits what was said so badly that more may be to
+    come; it is worth a longer silence."""
 
     text: str
     language: Language
     purpose: Purpose = "answer"
     source: str = ""
     command: Command | None = None
+    tentative: bool = False
 
 
 class Dialogue(Protocol):

@@ -31,7 +31,15 @@ from visavis.session.processors import AskFrame, ConversationListener, SayFrame,
 from visavis.session.script import STAGE_RATE, TurnRecord, Utterance
 from visavis.session.services import language_of
 from visavis.session.speculation import Speculation
-from visavis.session.turns.frames import HypothesisFrame, LullFrame, LullOverFrame, SlowFrame
+from visavis.session.turns.frames import (
+    EndTurnFrame,
+    HypothesisFrame,
+    LullFrame,
+    LullOverFrame,
+    OnsetFrame,
+    OnsetOverFrame,
+    SlowFrame,
+)
 from visavis.session.turns.wording import Shape, means_something, shape
 from visavis.speech.types import Language
 
@@ -41,6 +49,8 @@ BARELY_HEARD_S: Final = 0.7
 """An answer that is cut before so much of it was heard came too early, if it came within ..."""
 TOO_EARLY_S: Final = 2.5
 """... so many seconds: the person had only paused, and his turn goes on."""
+TENTATIVE_S: Final = 0.8
+"""An answer that hardly fits waits for so much silence: perhaps half of the question was heard."""
 
 Admit = Callable[[str, Language, bool], str | None]
 """Asked with the text of a spoken turn, its language and whether the turn is over: what is taken as asked; None: it was not meant
@@ -78,6 +88,9 @@ class Answerer(FrameProcessor):
         self._sounding = False
         self._voice = False
         self._voice_told = False
+        self._calm = asyncio.Event()  # not set: something like a voice is heard
+        self._calm.set()
+        self._released = False  # the person said that he is done
         self._speculation: Speculation | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -89,6 +102,12 @@ class Answerer(FrameProcessor):
                 if not self._sounding:  # else it may be a cough: it is told once it is known to be meant
                     self._tell_voice(True)
                 await self._drop_speculation()
+            case OnsetFrame():
+                self._calm.clear()
+            case OnsetOverFrame():
+                self._calm.set()
+            case EndTurnFrame():
+                self._released = True
             case LullFrame():
                 now = time.monotonic()
                 self._marks = {"end_of_speech": now - frame.silence_s, "endpoint": now}
@@ -99,12 +118,14 @@ class Answerer(FrameProcessor):
                 if "endpoint" not in self._marks:
                     self._marks = {"end_of_speech": now - frame.stop_secs, "endpoint": now}
                 self._voice = False
+                self._calm.set()
                 self._tell_voice(False)
             case HypothesisFrame():
                 await self._think(frame)
             case SlowFrame():
                 await self._ask_for_patience()
             case UserStartedSpeakingFrame():
+                self._released = False
                 self._carry()
                 self._tell_voice(True)
                 if not self._voice:
@@ -237,7 +258,9 @@ class Answerer(FrameProcessor):
             answer = self._dialogue.answer(turn) if begun is None else begun.answer(turn)
             async with aclosing(answer) as sentences:  # type: ignore[type-var]
                 async for sentence in sentences:
-                    record.marks.setdefault("answer", time.monotonic())
+                    if "answer" not in record.marks:
+                        await self._let_finish(record, sentence)
+                        record.marks["answer"] = time.monotonic()
                     text = _whole(sentence.text)
                     await self._utter(
                         Utterance(text, sentence.language, record.chat_id, sentence.purpose, sentence.source)
@@ -251,6 +274,15 @@ class Answerer(FrameProcessor):
         finally:
             record.answered = True
         self.settle()
+
+    async def _let_finish(self, record: TurnRecord, first: Sentence) -> None:
+        """Wait with an answer as long as the person seems to go on. If he does, this is cancelled."""
+        end = record.marks.get("end_of_speech")
+        if end is None or self._released:
+            return
+        if first.tentative:
+            await asyncio.sleep(end + TENTATIVE_S - time.monotonic())
+        await self._calm.wait()
 
     def settle(self) -> None:
         """Report the turn if everything of it has been said."""

@@ -37,7 +37,7 @@ from visavis.speech.types import Language, Recogniser, Transcript
 
 _log = log.get("speech")
 
-PRE_ROLL_S: Final = 0.5
+PRE_ROLL_S: Final = 0.6
 """Sound kept from before the detector noticed speech, so that no first syllable is lost."""
 LONGEST_S: Final = 30.0
 """Recognition hears the last so many seconds of a turn; before a loud television it must not collect hours."""

@@ -14,6 +14,8 @@ SAMPLE_RATE = 16000
 FRAME_SAMPLES = 512
 _CONTEXT = 64
 """Samples of the previous frame that the model wants in front of each frame."""
+_SETTLED = 31
+"""Frames of quiet, 1 s, with which a detector begins: from nothing it needs some to know a voice, and misses the beginning of one."""
 
 
 class SileroModel:
@@ -27,6 +29,13 @@ class SileroModel:
         self.session = onnxruntime.InferenceSession(
             str(models_dir / "silero" / "silero_vad.onnx"), options, providers=["CPUExecutionProvider"]
         )
+        self.settled = np.zeros((2, 1, 128), np.float32)
+        """The state of a detector that has heard quiet for a while."""
+        quiet = SileroActivity(self)
+        noise = np.random.default_rng(0).integers(-4, 5, (_SETTLED, FRAME_SAMPLES)).astype(np.int16)
+        for frame in noise:
+            quiet.probability(frame)
+        self.settled = quiet.state
 
     def activity(self) -> SileroActivity:
         """A detector of its own for one session."""
@@ -37,9 +46,9 @@ class SileroActivity:
     """Implements ``VoiceActivity``: 16 kHz, frames of 512 samples. Stateful: one for each session."""
 
     def __init__(self, model: SileroModel) -> None:
-        self._session = model.session
+        self._session, self._settled = model.session, model.settled
         self._rate = np.array(SAMPLE_RATE, np.int64)
-        self._state = np.zeros((2, 1, 128), np.float32)
+        self.state = model.settled
         self._input = np.zeros((1, _CONTEXT + FRAME_SAMPLES), np.float32)
 
     @property
@@ -55,13 +64,11 @@ class SileroActivity:
         if frame.shape != (FRAME_SAMPLES,):
             raise ValueError(f"a frame has {FRAME_SAMPLES} samples, not shape {frame.shape}")
         self._input[0, _CONTEXT:] = frame / np.float32(32768.0)
-        probability, self._state = self._session.run(
-            None, {"input": self._input, "state": self._state, "sr": self._rate}
-        )
+        probability, self.state = self._session.run(None, {"input": self._input, "state": self.state, "sr": self._rate})
         self._input[0, :_CONTEXT] = self._input[0, -_CONTEXT:]
         return float(probability[0, 0])
 
     def reset(self) -> None:
         """Forget what was heard."""
-        self._state = np.zeros_like(self._state)
+        self.state = self._settled
         self._input = np.zeros_like(self._input)

@@ -43,6 +43,8 @@ _REPETITIVE = 2.4
 """Ratio of text to its compressed form, above which the decoder is running in circles."""
 _REPEATED = re.compile(r"(.{2,30}?)[\s，,。.!?！？、]*(?:\1[\s，,。.!?！？、]*){3,}", re.DOTALL)
 _ECHO = re.compile(r"(\w.{3,}?)(\W*)\1\W*$", re.DOTALL | re.IGNORECASE)
+_RESTART = re.compile(r"^([\u3400-\u9fff]{3,}).*[\u3400-\u9fff]\1$")
+"""Mandarin that begins again at its end, without a pause: the decoder did not find the end."""
 _FASTEST: dict[Language, float] = {"en": 22.0, "zh": 7.5}
 """Characters a second of an utterance, silence included: nobody speaks faster (about 250 words, or 450 characters, a minute)."""
 
@@ -98,7 +100,7 @@ class WhisperRecogniser:
     """Implements ``Recogniser``. All sessions share the model; at most ``concurrency`` utterances are decoded at
     once."""
 
-    def __init__(self, models_dir: Path, threads: int = 2, concurrency: int = 1) -> None:
+    def __init__(self, models_dir: Path, threads: int = 1, concurrency: int = 1) -> None:
         """Load the model (blocking, about 2 s) and warm it up. ``threads``: of one recognition."""
         # OpenMP reads this once, when CTranslate2 loads it. By default its threads spin while they wait for each other; on
         # cores that also draw pictures, an utterance then takes seconds instead of 0.2 s.
@@ -251,7 +253,11 @@ class WhisperRecogniser:
             return ""
         if heard.repetitive:
             return ""
-        return str(self._simplify(text)) if language == "zh" else text
+        if language != "zh":
+            return text
+        if again := _RESTART.match(text):
+            text = text[: -len(again[1])]
+        return str(self._simplify(text))
 
 
 def _window_seconds(duration: float) -> float:

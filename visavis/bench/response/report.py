@@ -85,6 +85,8 @@ class Judged:
             "heard": self.heard,
             "said": self.said,
         }
+        if self.split_ms:
+            found["split_ms"] = self.split_ms
         if exchange.early:
             found["early"] = True
         if self.went_on is not None:

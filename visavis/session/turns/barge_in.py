@@ -18,6 +18,8 @@ class Floor(StrEnum):
     """Nobody else is heard."""
     ONSET = "onset"
     """Paused: something like a voice, not long enough to be one."""
+    LINGER = "linger"
+    """Paused: it was too short for a voice, and may be the first sound of one."""
     VOICE = "voice"
     """Paused: somebody speaks; what, is not known yet."""
     MURMUR = "murmur"
@@ -75,10 +77,14 @@ TRANSITIONS: Final[dict[tuple[Floor, Heard], tuple[Floor, Act]]] = {
     (_F.OURS, _H.ONSET): (_F.ONSET, _A.PAUSE),
     (_F.OURS, _H.VOICE): (_F.VOICE, _A.PAUSE),
     (_F.OURS, _H.WORDS): (_F.OURS, _A.YIELD),
-    (_F.ONSET, _H.NOTHING): (_F.OURS, _A.RESUME),
+    (_F.ONSET, _H.NOTHING): (_F.LINGER, _A.NONE),
     (_F.ONSET, _H.VOICE): (_F.VOICE, _A.NONE),
     (_F.ONSET, _H.LATE): (_F.OURS, _A.RESUME),
     (_F.ONSET, _H.SILENT): (_F.OURS, _A.NONE),
+    (_F.LINGER, _H.ONSET): (_F.ONSET, _A.NONE),
+    (_F.LINGER, _H.VOICE): (_F.VOICE, _A.NONE),
+    (_F.LINGER, _H.LATE): (_F.OURS, _A.RESUME),
+    (_F.LINGER, _H.SILENT): (_F.OURS, _A.NONE),
     (_F.VOICE, _H.HUSH): (_F.AFTER, _A.NONE),
     (_F.VOICE, _H.WORDS): (_F.OURS, _A.YIELD),
     (_F.VOICE, _H.MURMUR): (_F.MURMUR, _A.NONE),
@@ -95,7 +101,6 @@ TRANSITIONS: Final[dict[tuple[Floor, Heard], tuple[Floor, Act]]] = {
     (_F.AFTER, _H.SILENT): (_F.OURS, _A.YIELD),
     (_F.WARY, _H.VOICE): (_F.OVERHEARD, _A.NONE),
     (_F.WARY, _H.WORDS): (_F.WARY, _A.YIELD),
-    (_F.WARY, _H.TURN): (_F.OURS, _A.NONE),
     (_F.OVERHEARD, _H.HUSH): (_F.UNREAD, _A.NONE),
     (_F.OVERHEARD, _H.WORDS): (_F.OURS, _A.YIELD),
     (_F.OVERHEARD, _H.LATE): (_F.OVERHEARD, _A.NONE),
@@ -106,7 +111,7 @@ TRANSITIONS: Final[dict[tuple[Floor, Heard], tuple[Floor, Act]]] = {
     (_F.UNREAD, _H.LATE): (_F.WARY, _A.IGNORE),
     (_F.UNREAD, _H.SILENT): (_F.OURS, _A.YIELD),
 }
-"""What is not here changes nothing: most of it may come late."""
+"""What is not here changes nothing: most of it may come late. ``TURN`` begins anew from anywhere."""
 
 FALSE_ALARMS: Final = 2
 """So many false alarms within one answer make it wary: it must not stutter in a noisy place."""
@@ -124,6 +129,8 @@ class BargeIn:
         """Apply what happened; what is to be done."""
         if heard is Heard.TURN:
             self._in_a_row = 0
+            self.floor = Floor.OURS
+            return Act.NONE
         self.floor, act = TRANSITIONS.get((self.floor, heard), (self.floor, Act.NONE))
         if act is Act.RESUME:
             self.false_alarms += 1

@@ -26,7 +26,7 @@ _ADAPTED_S: Final = 1.2
 _WAITS: Final[dict[tuple[Shape, str], float]] = {
     (Shape.FINISHED, "ends"): 0.3,
     (Shape.FINISHED, "unsure"): 0.45,
-    (Shape.FINISHED, "goes on"): 0.7,
+    (Shape.FINISHED, "goes on"): 0.5,
     (Shape.OPEN, "ends"): 0.5,
     (Shape.OPEN, "unsure"): 0.7,
     (Shape.OPEN, "goes on"): 1.0,

@@ -44,6 +44,7 @@ GLANCE_S: Final = 0.45
 """A voice that goes on while the digital human waits for it is recognised after so long, and again and again."""
 _PATIENCE: Final[dict[Floor, float]] = {
     Floor.ONSET: 1.0,
+    Floor.LINGER: 0.2,
     Floor.VOICE: 1.6,
     Floor.MURMUR: 2.5,
     Floor.AFTER: 2.0,
@@ -159,6 +160,7 @@ class BargeInStart(BaseUserTurnStartStrategy):  # type: ignore[no-untyped-call]
     async def _hear(self, heard: Heard) -> None:
         act = self._machine.hear(heard)
         if self._machine.floor is not self._floor:
+            _log.debug("floor", heard=str(heard), floor=str(self._machine.floor), act=str(act))
             self._entered(self._machine.floor)
         match act:
             case Act.PAUSE:

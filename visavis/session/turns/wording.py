@@ -41,6 +41,9 @@ _LEADS_ON: Final = HESITATION | _set(
     "very more most less quite really please not no-one mr mrs ms dr "
     "want wants need needs tell show give know wonder wondering looking trying going gonna wanna like"
 )
+_MAY_END: Final = _set("this that these those then more most less any some each")
+"""These lead on as well, but a sentence with a verb may end with them: how would I do that?"""
+_IN_PASSING: Final = _set("perhaps maybe possibly also just even actually really please")
 _STRANDED: Final = _set("for from with about to in on at of like")
 """With these a whole question may end: where are you from?"""
 _ASKS: Final = _set("what which who whom whose when where why how")
@@ -49,8 +52,11 @@ _VERBS: Final = _set(
     "can't won't what's who's where's how's it's there's that's i'm you're let's i'd i'll "
     "tell show give say speak talk stop wait go come help explain describe open close start end begin repeat find take turn play "
     "want need like know think see hear get make use work mean cost live love have thank thanks call book order buy pay sell "
-    "please try set put read write send bring keep leave look listen learn change continue sing dance"
+    "please try set put read write send bring keep leave look listen learn change continue sing dance happen"
 )
+_JOINS: Final = _set("and or but because so if when while although though unless until since than whether as")
+_SUBJECTS: Final = _set("you it he she they we i")
+_AUXILIARIES: Final = _set("can could will would shall should do does did may might")
 _WHOLE: Final = _set(
     "yes no yeah yep nope ok okay hello hi hey bye goodbye thanks stop wait enough sorry sure right exactly never"
 )
@@ -71,9 +77,16 @@ _ZH_LEADS_ON: Final = re.compile(
     r"一个|哪个|哪些|什么时|怎|为什|多|几|是不|有没有?|能不|可不可|你会|你能|问一下|可以|需要|应该|知道|告诉我|(?:可以|能|会|想|要).)[，,、\s]*$"
 )
 _ZH_ENDS_WELL: Final = re.compile(
-    r"(?:吗|呢|吧|么|什么|怎么样|怎么办|怎么走|哪里?|哪儿|多少|多少钱|几点|多久|多远|是谁|谁|为什么|好不好|行不行|可不可以|能不能|是不是|对不对)[？?。！!\s]*$"
+    r"(?:吗|嘛|(?<![密号代条扫编数解源])码|呢|吧|么|什么|怎么样|怎么办|怎么走|哪里?|哪儿|多少|多少钱|几点|多久|多远|是谁|谁|为什么|好不好|行不行|可不可以|能不能|是不是|对不对)[？?。！!\s]*$"
 )
-_ZH_ASKS: Final = re.compile(r"(?:什么|怎么|哪|多少|几|谁|为什么|吗|呢|能不能|可不可以|是不是|有没有|如何)")
+_ZH_ASKS: Final = re.compile(
+    r"(?:什么|怎么|哪|多少|多[快慢大小高长远重久贵]|几|谁|为什么|吗|呢|能不能|可不可以|是不是|有没有|如何|是.+还是.{2})"
+)
+_ZH_BARE: Final = re.compile(
+    r"(?:^|[，,。])(?:那么?|请问|然后)?(?:[我你您他她它]们?|咱们)(?:能不能|可不可以|是不是|要不要|会不会|想不想|有没有)$"
+    r"|^(?:[你您我他她]们?)[^要想查买找给看去来有是在]{1,2}的[\u3400-\u9fff]{2,6}$"
+)
+"""A subject with the beginning of a question, or one that nothing is said of yet: 我们能不能, 你用的语音识别."""
 _ZH_WHOLE: Final = _set(
     "你好 您好 谢谢 再见 拜拜 停 停下 停一下 等等 等一下 好的 好 是的 是 不是 对 不对 "
     "可以 不可以 不用 不用了 没有 有 行 不行 够了 别说了 算了 在吗"
@@ -102,20 +115,26 @@ def _shape_en(text: str) -> Shape:
         return Shape.FINISHED
     if words[-2:] in (["tell", "me"], ["show", "me"], ["give", "me"], ["let", "me"]):
         return Shape.UNFINISHED
+    last = [word.lower() for word in _WORDS.findall(re.split(r"[.!?]+\s+", text.rstrip(".!? "))[-1])]
+    if len(last) >= 3 and last[-1] in _MAY_END and last[-2] not in _JOINS and _acts(last[:-1]) and _ENDED.search(text):
+        return Shape.FINISHED if text.rstrip().endswith("?") else Shape.OPEN
     if words[-1] in _LEADS_ON and not _ENDS_WELL.search(plain):
         return Shape.UNFINISHED
-    if (
-        len(words) >= 2
-        and words[-1] in ("you", "it", "he", "she", "they", "we", "i")
-        and words[-2] in _set("can could will would shall should do does did may might")
-    ):  # "what time do you": the verb is still to come
+    core = list(words)
+    while core and core[-1] in _IN_PASSING:
+        core.pop()
+    if len(core) >= 2 and core[-1] in _SUBJECTS and core[-2] in _AUXILIARIES:
+        return Shape.UNFINISHED  # "what time do you": the verb is still to come
+    if last and last[0] in _ASKS and len(last) < 6 and not _acts(last) and last[1:2] not in (["about"], ["else"]):
         return Shape.UNFINISHED
-    last = [word.lower() for word in _WORDS.findall(re.split(r"[.!?]+\s+", text.rstrip(".!? "))[-1])]
-    if last and last[0] in _ASKS and not any(word in _VERBS for word in last[1:]) and len(last) < 6:
-        return Shape.UNFINISHED if len(last) <= 3 else Shape.OPEN
-    if _ENDED.search(text) and len(words) >= 3 and any(word in _VERBS for word in words):
-        return Shape.FINISHED
-    return Shape.OPEN
+    return Shape.FINISHED if _ENDED.search(text) and len(words) >= 3 and _acts(words) else Shape.OPEN
+
+
+def _acts(words: list[str]) -> bool:
+    """Whether there is a verb: one of the list, or what follows "who", or a past tense behind a question word."""
+    past = len(words) >= 3 and (words[0] == "who" or (words[0] in _ASKS and words[1].endswith("ed")))
+    rest = words[words[0] in _ASKS :]
+    return past or any(word in _VERBS or (word.endswith("s") and word[:-1] in _VERBS) for word in rest)
 
 
 def _shape_zh(text: str) -> Shape:
@@ -123,6 +142,8 @@ def _shape_zh(text: str) -> Shape:
     last = re.split(r"[。！？!?]\s*", bare)[-1]
     if last in _ZH_WHOLE or re.sub(r"[^\u3400-\u9fff]", "", text) in _ZH_WHOLE:
         return Shape.FINISHED
+    if _ZH_BARE.search(bare):
+        return Shape.UNFINISHED
     if _ZH_ENDS_WELL.search(bare) and len(bare) >= 3 and not re.search(r"(?:的是什么|知道什么)$", bare):
         return Shape.FINISHED
     if _TRAILS_OFF.search(bare) or _ZH_HESITATION.search(bare) or _ZH_LEADS_ON.search(last or bare):
