@@ -121,9 +121,13 @@ class Listening:
         if self._misheard.nothing() and not self.deaf:
             self._run(self._session.say(phrases.NOT_HEARD[self._language]))
 
+    def failed(self) -> None:
+        """Recognition failed: it is to blame if nothing is understood."""
+        self._misheard.failed()
+
     def _canceller(self) -> EchoCanceller:
         """A canceller that is told what goes out, beside the recording."""
-        canceller = EchoCanceller(self._stage.clock)
+        canceller = EchoCanceller(self._stage.clock, loud=self._spec.turn_taking.echo == "loud")
         recording = self._recording
 
         def sounds(pcm: Pcm, position: int) -> None:

@@ -142,7 +142,7 @@ class Microphone:
         self._flown = Timer(loop, self._all_flown)
         self._faded = Timer(loop, self._all_faded)
         self._idle = Timer(loop, lambda: self.talk(False))
-        self.echo: EchoCanceller | None = echo() if spec.echo == "on" else None
+        self.echo: EchoCanceller | None = echo() if spec.echo in ("on", "loud") else None
         """What takes the digital human's voice out; None: somebody else does, or nobody has to."""
 
     @property
