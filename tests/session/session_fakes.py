@@ -79,6 +79,7 @@ class FakeRenderer:
 
     def __init__(self) -> None:
         self.burnt: list[str | None] = []
+        """What stood in the subtitle."""
         self.drawn: list[MotionFrame] = []
 
     def draw(self, motion: MotionFrame, out: np.ndarray) -> bool:
@@ -86,8 +87,8 @@ class FakeRenderer:
         out[:] = len(self.drawn) % 200
         return True
 
-    def subtitle(self, text: str | None) -> None:
-        self.burnt.append(text)
+    def subtitle(self, text: str | None, upto: int | None = None) -> None:
+        self.burnt.append(text and text[:upto])
 
 
 class Listener:
@@ -148,7 +149,7 @@ class FakeRecogniser:
         self.seconds.append(len(pcm) / 16_000)
         self.words.append(words)
         last, self._last = self._last, pcm
-        if len(pcm) <= len(last) or not len(last) or not np.array_equal(pcm[:4000], last[:4000]):
+        if len(pcm) <= len(last) or not len(last) or not np.array_equal(pcm[: len(last)], last):
             self._text = self.texts.pop(0) if self.texts else ""
         return Transcript(self._text, "en", 0.9)
 

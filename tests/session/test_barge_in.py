@@ -119,6 +119,17 @@ async def test_its_own_echo_does_not_interrupt_and_in_the_end_does_not_even_paus
     assert (np.diff(loud) > 0.15 * STAGE_RATE).sum() <= FALSE_ALARMS
 
 
+async def test_its_own_echo_that_outlasts_the_answer_is_not_answered() -> None:
+    async with tone_talk("Tell me more now please.", seconds=1.6) as talk:
+        await talk.conversation.ask("go")
+        await talk.journal.wait("started")
+        await talk.hear(quiet(1.1), said("me more now"), quiet(1.2))
+        await talk.journal.wait("done")
+        await talk.hear(quiet(0.6), said("tell me more"), quiet(1.0))
+        await talk.journal.wait("done", lambda record: record.heard == "Tell me more.")
+        assert [turn.text for turn in talk.dialogue.turns] == ["go", "Tell me more."], "said after it, it is meant"
+
+
 async def test_a_slow_recogniser_does_not_keep_it_silent_for_ever() -> None:
     async with tone_talk(STORY, seconds=2.0, took=30.0) as talk:
         await telling(talk)

@@ -40,7 +40,7 @@ from visavis.session.turns.frames import (
     OnsetOverFrame,
     SlowFrame,
 )
-from visavis.session.turns.wording import Shape, means_something, shape
+from visavis.session.turns.wording import Shape, echoes, means_something, shape
 from visavis.speech.types import Language
 
 _log = log.get("conversation")
@@ -49,6 +49,8 @@ BARELY_HEARD_S: Final = 0.7
 """An answer that is cut before so much of it was heard came too early, if it came within ..."""
 TOO_EARLY_S: Final = 2.5
 """... so many seconds: the person had only paused, and his turn goes on."""
+FADES_S: Final = 0.5
+"""So long after the last sound something of it may come back."""
 TENTATIVE_S: Final = 0.8
 """An answer that hardly fits waits for so much silence: perhaps half of the question was heard."""
 
@@ -83,9 +85,11 @@ class Answerer(FrameProcessor):
         self._user_id, self._session_id = user_id, session_id
         self._prepare, self._admit = prepare, admit
         self._heard: HypothesisFrame | None = None
-        self._carried = ""
+        self._carried = ""  # what was said before, in a turn that ended too early
         self._marks: dict[str, float] = {}
         self._sounding = False
+        self._fell_silent = -FADES_S
+        self._over = False  # the voice began while it sounded
         self._voice = False
         self._voice_told = False
         self._calm = asyncio.Event()  # not set: something like a voice is heard
@@ -99,6 +103,7 @@ class Answerer(FrameProcessor):
         match frame:
             case VADUserStartedSpeakingFrame():
                 self._voice = True
+                self._over = self._sounding or time.monotonic() - self._fell_silent < FADES_S
                 if not self._sounding:  # else it may be a cough: it is told once it is known to be meant
                     self._tell_voice(True)
                 await self._drop_speculation()
@@ -134,6 +139,7 @@ class Answerer(FrameProcessor):
                 await self._turn_ended()
             case BotStartedSpeakingFrame() | BotStoppedSpeakingFrame():
                 self._sounding = isinstance(frame, BotStartedSpeakingFrame)
+                self._fell_silent = time.monotonic()
             case InterruptionFrame():
                 await self._stop_answering()
             case AskFrame():
@@ -181,15 +187,24 @@ class Answerer(FrameProcessor):
             record.continued = True
             self._carried = record.heard
 
+    def whole(self, text: str, language: Language) -> str:
+        """What was said in the present turn, whose last part is ``text``."""
+        return ("" if language == "zh" else " ").join(part for part in (self._carried, text.strip()) if part)
+
     def _turn(self, heard: HypothesisFrame) -> tuple[str, Language]:
         """The whole text of the present turn, and its language."""
         language = heard.language or language_of(heard.text, self._default_language)
-        parts = [part for part in (self._carried, heard.text.strip()) if part]
-        return ("" if language == "zh" else " ").join(parts), language
+        return self.whole(heard.text, language), language
+
+    def _echoes(self, heard: HypothesisFrame) -> bool:
+        """Whether this is nothing but the digital human's own words."""
+        return self._over and echoes(heard.text, self._script.saying())
 
     async def _think(self, heard: HypothesisFrame) -> None:
         """Begin with the answer to what was probably all."""
         self._heard = heard
+        if self._echoes(heard):
+            return
         text, language = self._turn(heard)
         if heard.text.strip() and not self._sounding and (meant := self._admit(text, language, False)):
             self._listener.hearing(meant)
@@ -224,6 +239,9 @@ class Answerer(FrameProcessor):
         if heard is None or not heard.text.strip():
             await self._drop_speculation()
             self._listener.nothing_heard()
+            return
+        if self._echoes(heard):  # its answer was over before this was understood
+            _log.info("echo_ignored")
             return
         text, language = self._turn(heard)
         self._carried = ""

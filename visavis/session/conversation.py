@@ -9,6 +9,7 @@ other processor sees audio: a hop costs about 0.09 ms per frame.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from pipecat.frames.frames import ErrorFrame, InputAudioRawFrame, InterruptionFrame
@@ -23,10 +24,11 @@ from visavis.errors import VisavisError
 from visavis.session.answerer import Admit, Answerer
 from visavis.session.driven import DrivenAnswerer
 from visavis.session.driver import Driver
+from visavis.session.excuses import nothing_ready
 from visavis.session.hearing import EmbeddedRecogniser
 from visavis.session.processors import AskFrame, ConversationListener, SayFrame, Script, StageSink
 from visavis.session.script import Utterance
-from visavis.session.services import EmbeddedSynthesiser, STTService, TTSService
+from visavis.session.services import EmbeddedSynthesiser, Ready, STTService, TTSService
 from visavis.session.spec import DriveCommand
 from visavis.session.stage import Stage
 from visavis.session.turns.detector import STOP_S, Detector
@@ -41,11 +43,14 @@ MICROPHONE_RATE = 16_000
 TURN_GIVE_UP_S = 15.0
 """A turn whose recognition never answers ends after so long; slow recognition must not lose what was said."""
 
+HEARING = "speech recognition"
+"""How the client is told of that part of the conversation."""
+
 
 def part_of(error: ErrorFrame) -> str:
     """Which part of the conversation an error came from."""
     if isinstance(error.processor, STTService):
-        return "speech recognition"
+        return HEARING
     return "speech synthesis" if isinstance(error.processor, TTSService) else "the conversation"
 
 
@@ -57,6 +62,10 @@ class Parts:
     recognition: STTService
     dialogue: Dialogue
     synthesis: TTSService
+    ready: Ready = nothing_ready
+    """What is ready-made, for when synthesis fails."""
+    admits: Callable[[str, Language], Awaitable[bool]] | None = None
+    """Whether a question may be shown and kept; None: every one may."""
 
 
 class Conversation:
@@ -102,10 +111,10 @@ class Conversation:
                 admit=admit,
             )
         )
-        self._sink = StageSink(stage, self._script)
+        self._sink = StageSink(stage, self._script, parts.ready)
         self._barge_in = BargeInStart(stage, self._script.saying)
         stop: BaseUserTurnStopStrategy = (
-            EndpointStop(Endpointing(tail_silence_s), default_language)
+            EndpointStop(Endpointing(tail_silence_s), default_language, self._answerer.whole)
             if isinstance(parts.recognition, EmbeddedRecogniser)
             # Another's text comes when it comes. The detector has already waited STOP_S of the silence that ends a turn.
             else SpeechTimeoutUserTurnStopStrategy(user_speech_timeout=max(0.0, tail_silence_s - STOP_S))

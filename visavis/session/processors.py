@@ -26,8 +26,9 @@ from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
 from visavis import log
 from visavis.dialogue.types import Command, Message
+from visavis.session import excuses
 from visavis.session.script import STAGE_RATE, TurnRecord, Utterance
-from visavis.session.services import TimedAudioFrame
+from visavis.session.services import Ready, TimedAudioFrame, UnspokenFrame
 from visavis.session.stage import Stage
 
 _log = log.get("conversation")
@@ -96,6 +97,7 @@ class Script:
         self.pending: deque[Utterance] = deque(maxlen=256)
         self.turn: TurnRecord | None = None
         self.history: deque[Message] = deque(maxlen=2 * HISTORY_TURNS)
+        self._said = ""
         self.moved = asyncio.Event()
         """Set whenever fewer utterances wait; cleared by who waits for it."""
 
@@ -105,15 +107,16 @@ class Script:
             self.turn.marks.setdefault("play", time.monotonic())
 
     def saying(self) -> str:
-        """What sounds, or has just sounded, of the present turn."""
-        if self.turn is None:
-            return ""
-        return " ".join(utterance.text for utterance in self.turn.utterances if utterance.started)
+        """What sounds of the present turn, and what sounded last where nothing of it does."""
+        if self.turn is not None and (begun := " ".join(one.text for one in self.turn.utterances if one.started)):
+            self._said = begun
+        return self._said
 
     def commit(self) -> TurnRecord | None:
         """Close the present turn: what was really said of it goes to the history. Returns it, once."""
         record, self.turn = self.turn, None
-        if record is None or record.refused or record.continued:  # what was refused must not come back with the history
+        if record is None or record.withheld or record.refused or record.continued:
+            # What was refused must not come back with the history.
             return record
         spoken = record.spoken
         if record.heard:
@@ -131,12 +134,16 @@ class Script:
 
 
 class StageSink(FrameProcessor):
-    """The end of the pipeline: resamples speech to the stage's rate and hands it over; an interruption empties the stage."""
+    """The end of the pipeline: resamples speech to the stage's rate and hands it over; an interruption empties the stage.
 
-    def __init__(self, stage: Stage, script: Script) -> None:
+    Where no sound comes for a sentence it says so, with sound that is ``ready``.
+    """
+
+    def __init__(self, stage: Stage, script: Script, ready: Ready = excuses.nothing_ready) -> None:
         super().__init__()
-        self._stage, self._script = stage, script
+        self._stage, self._script, self._ready = stage, script, ready
         self._utterances: dict[str, Utterance] = {}
+        self._sounded: set[str] = set()  # of these, those whose synthesis has sent sound, be it of no length
         self._resampler: soxr.ResampleStream | None = None
         self._resampler_rate = 0
 
@@ -149,8 +156,12 @@ class StageSink(FrameProcessor):
             case SoundFrame():
                 await self._play_sound(frame)
                 return
+            case UnspokenFrame():
+                await (self._bridge(frame.context_id) if frame.late else self._apologise(frame.context_id))
+                return
             case TTSStoppedFrame():
-                await self._finish(frame.context_id)
+                context = frame.context_id or ""
+                await (self._finish(context) if context in self._sounded else self._apologise(context))
             case TTSTextFrame():
                 pass
             case AggregatedTextFrame():
@@ -181,6 +192,7 @@ class StageSink(FrameProcessor):
         utterance = self._utterances.get(frame.context_id or "")
         if utterance is None:  # cut a moment ago
             return
+        self._sounded.add(frame.context_id or "")
         if self._script.turn is not None and utterance.chat_id == self._script.turn.chat_id:
             self._script.turn.marks.setdefault("speak", time.monotonic())
         if self._resampler is None or self._resampler_rate != frame.sample_rate:
@@ -197,8 +209,33 @@ class StageSink(FrameProcessor):
                 self._stage.finish(frame.utterance)
         frame.played.set()
 
-    async def _finish(self, context_id: str | None) -> None:
-        utterance = self._utterances.pop(context_id or "", None)
+    async def _bridge(self, context_id: str) -> None:
+        """The sound of a sentence is late. Nobody notices as long as another one is heard."""
+        mine = self._of_this_turn(context_id)
+        if mine is not None and not self._stage.speaking and (excuse := excuses.for_late(*mine)) is not None:
+            await self._say(excuse)
+
+    async def _apologise(self, context_id: str) -> None:
+        """The sound of a sentence broke off, or never came: it is over."""
+        mine = self._of_this_turn(context_id)
+        # Written before the sentence is over: the turn is not, until this is said, too.
+        excuse = excuses.for_failed(*mine) if mine is not None else None
+        await self._finish(context_id)
+        if excuse is not None:
+            await self._say(excuse)
+
+    def _of_this_turn(self, context_id: str) -> tuple[TurnRecord, Utterance] | None:
+        utterance, turn = self._utterances.get(context_id), self._script.turn
+        return (turn, utterance) if turn is not None and utterance in turn.utterances else None
+
+    async def _say(self, excuse: Utterance) -> None:
+        pcm, phonemes = await excuses.sound(self._ready, excuse.text)
+        await self._stage.push(excuse, pcm, phonemes)
+        self._stage.finish(excuse)
+
+    async def _finish(self, context_id: str) -> None:
+        utterance = self._utterances.pop(context_id, None)
+        self._sounded.discard(context_id)
         if utterance is None:
             return
         if self._resampler is not None:
@@ -209,5 +246,6 @@ class StageSink(FrameProcessor):
 
     def _silence(self) -> None:
         self._utterances.clear()
+        self._sounded.clear()
         self._resampler = None
         self._stage.clear()

@@ -212,9 +212,12 @@ class EndpointStop(BaseUserTurnStopStrategy):  # type: ignore[no-untyped-call]
     The silence is measured in the microphone's own time. Only where no sound comes at all any more a clock decides.
     """
 
-    def __init__(self, endpointing: Endpointing, default_language: Language) -> None:
+    def __init__(
+        self, endpointing: Endpointing, default_language: Language, whole: Callable[[str, Language], str]
+    ) -> None:
+        """``whole``: all that the person said, of whom this is the last part (a turn before may have ended too early)."""
         super().__init__()
-        self._endpointing, self._language = endpointing, default_language
+        self._endpointing, self._language, self._whole = endpointing, default_language, whole
         self._in_turn = False
         self._held = False  # the person says when he is done
         self._released = False  # and he has said so
@@ -286,7 +289,8 @@ class EndpointStop(BaseUserTurnStopStrategy):  # type: ignore[no-untyped-call]
             return
         wait = 0.0
         if not self._released:
-            evidence = Evidence(shape(heard.text, heard.language or self._language), self._melody)
+            language = heard.language or self._language
+            evidence = Evidence(shape(self._whole(heard.text, language), language), self._melody)
             wait = self._endpointing.wait(evidence) - self._silence_s
         if wait <= 0.01:
             self._deaf.disarm()
