@@ -484,6 +484,49 @@ def test_a_subtitle_s_colours_outline_and_opacity() -> None:
     assert np.abs(faint[red].mean(0) - (64, 64, 192)).max() < 12, "half red, half of the grey behind it"
 
 
+@pytest.mark.parametrize(
+    "text", ["The museum opens daily at nine, come in!", "博物馆每天九点开门，欢迎您随时光临参观。"], ids=("en", "zh")
+)
+def test_a_subtitle_appears_word_by_word_where_it_will_stand(text: str) -> None:
+    """Each step adds letters behind those that stand, which do not move; only what is added is drawn again."""
+    scene = of(HumanLayer(), subtitles=BOX)
+    clean = seen(scene)
+    scene.subtitle(text)
+    whole = seen(scene)
+    scene.subtitle(None)
+    assert scene.subtitle(text, 0) == ()
+    assert (seen(scene) == clean).all(), "nothing was said yet"
+    before, steps = clean, 0
+    for upto in range(1, len(text) + 1):
+        changed = scene.subtitle(text, upto)
+        assert sum(rect.width for rect in changed) <= 60, "a letter, not the line"
+        picture = seen(scene)
+        stood = (before != clean).any(axis=2)
+        assert (picture[stood] == before[stood]).all()
+        assert ((picture == whole) | (picture == clean)).all(axis=2).all(), "each letter where it is in the whole"
+        steps += (picture != before).any()
+        before = picture
+        assert scene.subtitle(text, upto) == ()
+    assert (before == whole).all()
+    assert steps >= sum(letter.isalnum() for letter in text)
+    # The same sentence once more begins anew.
+    scene.subtitle(text, 0)
+    assert (seen(scene) == clean).all()
+
+
+def test_a_subtitle_too_long_for_its_box_is_shown_in_pages() -> None:
+    text = "".join(f"{index:02d}这是一句非常长的话，" for index in range(12))
+    scene = of(HumanLayer(), subtitles=BOX)
+    clean, shown, pages = seen(scene), [], 1
+    for upto in range(1, len(text) + 1):
+        scene.subtitle(text, upto)
+        shown.append((seen(scene) != clean).any(axis=2))
+        pages += len(shown) > 1 and shown[-1].sum() < shown[-2].sum() / 2
+    assert 2 <= pages <= 6
+    assert not any(np.delete(page, np.s_[160:230], axis=0).any() for page in shown), "all of it in its box"
+    assert all(page.any() for page in shown), "and each of its words"
+
+
 def test_letters_are_drawn_on_another_thread() -> None:
     gate = threading.Event()
 

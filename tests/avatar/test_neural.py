@@ -43,7 +43,7 @@ class Grey:
         out[60:100, 80:120] = 90
         return first
 
-    def subtitle(self, text: str | None) -> None:
+    def subtitle(self, text: str | None, upto: int | None = None) -> None:
         pass
 
 

@@ -51,6 +51,23 @@ class Overlay:
         u, v, a_half = (np.ascontiguousarray(half[..., channel]) for channel in (1, 2, 3))
         return cls(rect, y, u, v, a, a_half)
 
+    @classmethod
+    def blank(cls, rect: Rect) -> Overlay:
+        """An overlay of ``rect`` (even corners) that shows nothing yet."""
+        full, half = (rect.height, rect.width), (rect.height // 2, rect.width // 2)
+        y, a, u, v, a_half = (np.zeros(shape, np.uint8) for shape in (full, full, half, half, half))
+        return cls(rect, y, u, v, a, a_half)
+
+    def uncover(self, other: Overlay, rect: Rect) -> None:
+        """Show the part ``rect`` (even corners) of ``other``, which lies in the same place."""
+        mine = _inner(rect, self.rect)
+        half = mine.halved()
+        for into, source, part in (
+            (self.y, other.y, mine), (self.a, other.a, mine),
+            (self.u, other.u, half), (self.v, other.v, half), (self.a_half, other.a_half, half),
+        ):  # fmt: skip
+            np.copyto(part.of(into), part.of(source))
+
     def show(self, other: Overlay) -> None:
         """Become ``other``."""
         self.rect, self.y, self.u, self.v, self.a, self.a_half = (

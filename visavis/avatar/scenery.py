@@ -18,11 +18,12 @@ import numpy as np
 
 from visavis.avatar.archive import PackError
 from visavis.avatar.background import Background, colour, load_picture
+from visavis.avatar.caption import Caption
 from visavis.avatar.film import Film
 from visavis.avatar.layers import Overlay, Window, drawn
 from visavis.avatar.layout import HumanLayer, ImageLayer, Layer, Layout, TextLayer, VideoLayer
 from visavis.avatar.planes import Plane, Planes, Rect, premultiplied
-from visavis.avatar.text import Caption, lettering
+from visavis.avatar.text import lettering
 from visavis.errors import VisavisError
 
 __all__ = ["Overlay", "Scenery", "build", "fingerprint", "forget"]
@@ -46,8 +47,8 @@ class Scenery:
             in place, and only through :meth:`advance`. With transparency "key" it is the key colour and the layers over it;
             with "side" black (Y 16) and the layers, premultiplied.
         alpha: of ``under`` (transparency "side" only), shape (height, width): 0 but where layers lie; changes with it.
-        over: everything above the person, bottom to top, the subtitle last. The objects stay; a subtitle's or video's rect and
-            planes may be exchanged by :meth:`advance` and :meth:`subtitle` (never changed in place).
+        over: everything above the person, bottom to top, the subtitle last. The objects stay; a video's rect and planes may be
+            exchanged by :meth:`advance`, a subtitle's changed by it and by :meth:`subtitle`.
         human: the person's place on the stage; None: fills the stage.
         key: the fingerprint of the layout and its files.
     """
@@ -104,13 +105,13 @@ class Scenery:
             changed += self._caption.advance()
         return tuple(rect for rect in changed if not rect.empty)
 
-    def subtitle(self, text: str | None) -> tuple[Rect, ...]:
-        """Show ``text`` as the subtitle; None: none. Returns what changed.
+    def subtitle(self, text: str | None, upto: int | None = None) -> tuple[Rect, ...]:
+        """Show the first ``upto`` characters of ``text`` (None: all) as the subtitle; None: none. Returns what changed.
 
-        Letters are drawn on another thread: a text that was not drawn before appears with a later :meth:`advance`, some
-        milliseconds from now. Nothing happens where the layout has no subtitles.
+        Each letter stands where it will stand in the whole. Letters are drawn on another thread: a text that was not drawn before
+        appears with a later :meth:`advance`, some milliseconds from now. Nothing happens where the layout has no subtitles.
         """
-        return self._caption.show(text) if self._caption is not None else ()
+        return self._caption.show(text, upto) if self._caption is not None else ()
 
     def _overlays(self, layers: tuple[Layer, ...], below: bool, workers: Executor) -> list[Overlay]:
         overlays = []

@@ -110,10 +110,10 @@ class Screen:
         """Names the layout and its files."""
         return self._scenery.key
 
-    def subtitle(self, text: str | None) -> None:
-        """Burn ``text`` in from now on."""
+    def subtitle(self, text: str | None, upto: int | None = None) -> None:
+        """Burn the first ``upto`` characters of ``text`` in from now on."""
         self._subtitled = text is not None
-        self._changed += self._scenery.subtitle(text)
+        self._changed += self._scenery.subtitle(text, upto)
 
     def figure(
         self, sheet: Sheet, place: npt.NDArray[np.int64], tiles: Plane, fields: npt.NDArray[np.float32], reach: int
@@ -248,8 +248,8 @@ class OnScreen:
     def key(self) -> str:
         return self._key
 
-    def subtitle(self, text: str | None) -> None:
-        self._screen.subtitle(text)
+    def subtitle(self, text: str | None, upto: int | None = None) -> None:
+        self._screen.subtitle(text, upto)
 
 
 def _blocks(rect: Rect) -> tuple[slice, slice]:

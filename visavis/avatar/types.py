@@ -41,8 +41,9 @@ class Renderer(Protocol):
         """Names everything a picture depends on besides motion: pack, layout, files; hexadecimal. For caches."""
         ...
 
-    def subtitle(self, text: str | None) -> None:
-        """Burn ``text`` into the pictures from now on; None: no more. Without subtitles in the layout it does nothing."""
+    def subtitle(self, text: str | None, upto: int | None = None) -> None:
+        """Burn the first ``upto`` characters of ``text`` (None: all) into the pictures from now on, each where it stands in the
+        whole; no ``text``: no more. Without subtitles in the layout it does nothing."""
         ...
 
 

@@ -91,9 +91,10 @@ class Easel:
         if self._listener is not None:
             self._listener.hush(position / STAGE_RATE)
 
-    def subtitle(self, text: str | None) -> None:
-        """Burn ``text`` into the next pictures, if the room wants that; None: no more."""
-        self._thread.submit(self._renderer.subtitle, text)
+    def subtitle(self, text: str | None, upto: int | None = None) -> None:
+        """Burn the first ``upto`` characters of ``text`` (None: all) into the next pictures, if the room wants that; no ``text``:
+        no more."""
+        self._thread.submit(self._renderer.subtitle, text, upto)
 
     def close(self) -> None:
         """Draw no more."""

@@ -23,6 +23,7 @@ from visavis.motion.wire import encode_motion
 from visavis.session.easel import Easel, Outlet
 from visavis.session.halt import FADE, Recent, Timing
 from visavis.session.script import STAGE_RATE, Utterance
+from visavis.session.subtitles import said
 
 TICK: Final = 960
 """Samples of one Opus packet: 20 ms."""
@@ -86,6 +87,7 @@ class Stage:
         self._queue: deque[_Piece] = deque()
         self._queued = 0
         self._current: Utterance | None = None
+        self._seen = 0  # characters of it in the subtitle
         self._room_in_queue = asyncio.Event()
         self._room_in_queue.set()
         self._stir = asyncio.Event()
@@ -289,6 +291,7 @@ class Stage:
 
     def _tick(self) -> None:
         if self.position % self._frame_samples == 0:
+            self._uncover()
             self._draw()
         block = self._next_block()
         if self.on_sound is not None and block is not self._silence:
@@ -338,7 +341,8 @@ class Stage:
     def _begin(self, utterance: Utterance) -> None:
         utterance.started = True
         self._current = utterance
-        self._easel.subtitle(utterance.text)
+        self._seen = 0 if utterance.words else len(utterance.text)
+        self._easel.subtitle(utterance.text, self._seen)
         if not self._speaking:
             self._speaking = True
             self._listener.speaking_changed(True)
@@ -358,6 +362,18 @@ class Stage:
             self._speaking = False
             self._easel.subtitle(None)
             self._listener.speaking_changed(False)
+
+    def _uncover(self) -> None:
+        """Let the subtitle show the words that have begun to sound; what was shown stays, should their times turn out otherwise."""
+        utterance = self._current
+        if utterance is None or self._seen == len(utterance.text):
+            return
+        words = utterance.words
+        begun = words[: said(words, utterance.played / STAGE_RATE)]
+        seen = sum(len(word.text) for word in begun)
+        if seen > self._seen:
+            self._seen = seen
+            self._easel.subtitle(utterance.text, seen)
 
     def _draw(self) -> bool:
         """Show this very moment to whoever watches; False: nobody does, or they saw it already."""

@@ -99,8 +99,8 @@ class NeuralRenderer:
         # While nothing is heard the pictures are those of ``inner``.
         return self._inner.key
 
-    def subtitle(self, text: str | None) -> None:
-        self._inner.subtitle(text)
+    def subtitle(self, text: str | None, upto: int | None = None) -> None:
+        self._inner.subtitle(text, upto)
 
     def hear(self, pcm: npt.NDArray[np.int16], rate: int, offset: float) -> None:
         """Sound that will be heard from stage time ``offset`` on."""
