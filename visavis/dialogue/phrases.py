@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from sentencex import segment
 
+from visavis.speech import markup
 from visavis.speech.types import Language
+
+_IN_ADDRESS: Final = re.compile(r"://\S*\Z")
 
 UNKNOWN: Final[dict[Language, str]] = {
     "en": "I am sorry, I don't know that.",
@@ -52,8 +56,17 @@ def ask_back(questions: list[str], language: Language) -> str:
     return f"Did you mean, first: {plain[0]}; or second: {plain[1]}?"
 
 
+PAUSE: Final[dict[Language, str]] = {"en": ", ", "zh": "，"}
+"""What stands between the cells of a table and behind a heading, when they are said."""
+
+
 def sentences(text: str, language: Language) -> list[str]:
-    """Cut a text into sentences; nothing of it is lost but the blanks between them."""
+    """Cut a text into sentences; nothing of it is lost but the blanks between them, and what is never said (code, addresses of links)."""
+    unsaid = markup.Unsaid(PAUSE[language])
+    return _cut(unsaid.push(text) + unsaid.finish(), language)
+
+
+def _cut(text: str, language: Language) -> list[str]:
     return [sentence for part in segment(language, text) if (sentence := str(part).strip())]
 
 
@@ -70,10 +83,11 @@ class SentenceStream:
         self._language: Language = language
         self._longest = longest
         self._rest = ""
+        self._unsaid = markup.Unsaid(PAUSE[language])
 
     def push(self, piece: str) -> list[str]:
         """Take a piece; the sentences it completes."""
-        self._rest += piece
+        self._rest += self._unsaid.push(piece)
         parts = [str(part) for part in segment(self._language, self._rest)]
         if not parts:
             return []
@@ -89,13 +103,14 @@ class SentenceStream:
 
     def finish(self) -> list[str]:
         """The rest, when no more comes."""
-        rest, self._rest = self._rest, ""
-        return sentences(rest, self._language)
+        rest, self._rest = self._rest + self._unsaid.finish(), ""
+        return _cut(rest, self._language)
 
     def _may_close(self, last: str) -> bool:
-        """An opened quotation is still to be closed: the closing mark belongs to this sentence."""
+        """The sentence may go on: an opened quotation is still to be closed, or this is the middle of an address."""
         return (
-            any(last.count(a) > last.count(b) for a, b in ("“”", "‘’", "「」", "（）", "()"))
+            _IN_ADDRESS.search(last) is not None
+            or any(last.count(a) > last.count(b) for a, b in ("“”", "‘’", "「」", "（）", "()"))
             or last.count('"') % 2 == 1
         )
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from visavis.dialogue.encoder import Encoder, Vectors
 from visavis.dialogue.knowledge import Entry, Knowledge
-from visavis.dialogue.sounds import Sounds
+from visavis.dialogue.sounds import Names, Sounds
 from visavis.speech.types import Language
 
 _SECOND: Final = 0.25
@@ -52,9 +52,13 @@ def _clauses(text: str) -> list[str]:
     return clauses[-_MOST_CLAUSES:] if len(_CLAUSE_END.split(text.strip(_ENDS))) > 1 else []
 
 
+def _apart(spelling: str) -> str:
+    return " ".join(re.split(r"[\s-]+", spelling.casefold()))
+
+
 def _word(text: str) -> str:
-    """A pattern that finds ``text`` as a whole word; Chinese has no word borders."""
-    escaped = re.escape(text.casefold())
+    """A pattern that finds ``text`` as a whole word, with hyphens or without; Chinese has no word borders."""
+    escaped = re.escape(text.casefold()).replace(r"\ ", r"[\s-]+")
     return rf"(?<![a-z0-9]){escaped}(?![a-z0-9])" if text.isascii() else escaped
 
 
@@ -62,8 +66,10 @@ class Normaliser:
     """Brings a question into the form that is compared."""
 
     def __init__(self, aliases: dict[str, str]) -> None:
-        """``aliases``: misspelling -> name."""
-        self._names = {spelling.casefold(): name for spelling, name in aliases.items()}
+        """``aliases``: misspelling -> name. A Chinese one stands for all that sounds like it, one of several words also for those
+        with hyphens."""
+        self._names = {_apart(spelling): name for spelling, name in aliases.items()}
+        self._by_ear = Names(self._names)
         longest_first = sorted(self._names, key=len, reverse=True)
         self._pattern = re.compile("|".join(map(_word, longest_first))) if longest_first else None
 
@@ -72,7 +78,7 @@ class Normaliser:
         text = text.casefold()
         if self._pattern is None:
             return text
-        return self._pattern.sub(lambda match: self._names[match[0]], text)
+        return self._by_ear.put_right(self._pattern.sub(lambda match: self._names[_apart(match[0])], text))
 
     def question(self, text: str) -> str:
         """The form that is encoded; "" if nothing is left."""

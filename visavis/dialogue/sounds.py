@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
 from typing import Final
@@ -24,6 +24,7 @@ _ALIKE: Final = 0.6
 """Likeness of sound from which it counts."""
 _CERTAIN: Final = 0.85
 """What a question counts as that sounds the same."""
+_SHORTEST_NAME: Final = 3
 _LONGEST_WORD: Final = 6
 _MOST_WORDS: Final = 200_000
 
@@ -38,6 +39,40 @@ _MERGED: Final = (
 )
 
 _Sound = tuple[str, ...]
+
+
+class Names:
+    """Names that a recogniser writes with whatever characters have their sound: one spelling of each sound is enough."""
+
+    def __init__(self, spellings: Mapping[str, str]) -> None:
+        """``spellings``: misspelling -> name; those of at least three Chinese characters count here, less sounds like much."""
+        self._names = {
+            tuple(_syllables(spelling)): name
+            for spelling, name in spellings.items()
+            if len(spelling) >= _SHORTEST_NAME and _RUN.fullmatch(spelling)
+        }
+        self._lengths = sorted({len(sound) for sound in self._names}, reverse=True)
+
+    def put_right(self, text: str) -> str:
+        """``text`` with the names where something sounds like them."""
+        return _RUN.sub(lambda run: self._named(run[0]), text) if self._names else text
+
+    def _named(self, run: str) -> str:
+        sounds = _syllables(run)
+        if len(sounds) != len(run):
+            return run
+        out, begin = "", 0
+        while begin < len(run):
+            for length in self._lengths:
+                name = self._names.get(tuple(sounds[begin : begin + length]))
+                if name is not None:
+                    out += name
+                    begin += length
+                    break
+            else:
+                out += run[begin]
+                begin += 1
+        return out
 
 
 class Sounds:
