@@ -156,7 +156,8 @@ async def test_an_assistant_needs_its_role_and_the_role_its_model(make_server: M
         (1, {"huawei_ei_cbs": {"app_id": "a", "cbs_project_id": "p"}}, "cbs_ak"),
         (2, {"iflytek_spark": {"app_id": "a", "app_key": "k"}}, "iflytek_spark.api_secret"),
         (2, {}, "iflytek_spark.app_id, iflytek_spark.app_key, iflytek_spark.api_secret"),
-        (8, {"mobvoi_config": {"app_key": "k", "app_secret": "s", "role_id": "r"}}, "not published"),
+        (8, {"mobvoi_config": {"app_key": "k", "app_secret": "s"}}, "mobvoi_config.role_id"),
+        (8, {}, "mobvoi_config.app_key, mobvoi_config.app_secret, mobvoi_config.role_id"),
     ],
 )
 async def test_other_vendors_need_their_credentials(
@@ -178,6 +179,7 @@ async def test_other_vendors_need_their_credentials(
     [
         (0, {"iflytek_aiui_config": {"app_id": "a", "app_key": "k", "is_production": True}}),
         (2, {"iflytek_spark": {"app_id": "a", "app_key": "k", "api_secret": "s"}}),
+        (8, {"mobvoi_config": {"app_key": "k", "app_secret": "s", "role_id": "r"}}),
     ],
 )
 async def test_other_vendors_with_their_credentials_are_taken(

@@ -121,6 +121,19 @@ async def test_a_model_judges_what_the_list_lets_through(tmp_path: Path) -> None
     assert server.asked == [({"input": text, "model": "m"}, "Bearer k") for text in ("a fight", "a cat")]
 
 
+async def test_what_is_shown_and_what_is_answered_are_judged_once(tmp_path: Path) -> None:
+    server = Moderation(lambda text: "fight" in text)
+    async with listening(server.serve) as url:
+        judge = auditor(tmp_path, Moderator(f"{url}/v1", "m", "k"))
+        audited = Audited(FakeDialogue(), judge)
+        for text, fine in (("a cat", True), ("a fight", False), ("a dragon", False)):
+            shown, said = await asyncio.gather(audited.admits(text, "en"), heard(audited, text))
+            assert (shown, said[0].purpose == "refused") == (fine, not fine)
+        await audited.aclose()
+        await judge.aclose()
+    assert [body["input"] for body, _ in server.asked] == ["a cat", "a fight"]
+
+
 @pytest.mark.parametrize("trouble", ["slow", "broken", "away"])
 @pytest.mark.parametrize("fail_open", [True, False])
 async def test_without_a_judgement_the_setting_decides(tmp_path: Path, trouble: str, fail_open: bool) -> None:
@@ -129,7 +142,11 @@ async def test_without_a_judgement_the_setting_decides(tmp_path: Path, trouble: 
     async with listening(server.serve) as url:
         address = "http://127.0.0.1:9/v1" if trouble == "away" else f"{url}/v1"
         judge = auditor(tmp_path, Moderator(address, "", "k"), wait_s=0.3, open=fail_open)
-        (one,) = await heard(Audited(engine, judge), "a cat")
+        audited = Audited(engine, judge)
+        (one,) = await heard(audited, "a cat")
+        assert await audited.admits("a cat", "en") is fail_open, (
+            "what nobody judged is not shown, unless it is answered"
+        )
         if server.held is not None:
             server.held.set()
         await judge.aclose()

@@ -226,7 +226,7 @@ async def test_aiui_without_an_answer(status: int, body: Any, purpose: str) -> N
     assert (one.text, one.purpose) == (wanted["zh"], purpose)
 
 
-@pytest.mark.parametrize("kind", ["aiui", "cbs"])
+@pytest.mark.parametrize("kind", ["aiui", "cbs", "mobvoi"])
 async def test_what_remembers_is_not_asked_speculatively(kind: Any) -> None:
     asked: list[bytes] = []
 
@@ -286,3 +286,56 @@ async def test_cbs_is_asked_as_published_and_goes_on_with_its_session() -> None:
 async def test_each_kind_of_cbs_answer(body: dict[str, Any], wanted: str) -> None:
     async with http("cbs", anything, (200, body), project_id="p") as account:
         assert texts(await said(account)) == [wanted]
+
+
+# --- Mobvoi ---------------------------------------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def mobvoi(asked: list[dict[str, Any]], *events: str, status: int = 200) -> AsyncIterator[Account]:
+    """Accepts what is signed for now, and streams these events."""
+
+    async def serve(request: web.Request) -> web.StreamResponse:
+        body = await request.json()
+        raw = f"{KEY}+{SECRET}+1800000000"
+        if (body["appkey"], body["signature"]) != (KEY, hashlib.md5(raw.encode()).hexdigest()):
+            return web.json_response({"code": 401, "msg": "signature"}, status=401)
+        asked.append(body)
+        response = web.StreamResponse(status=status, headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        for event in events:
+            await response.write(f"data: {event}\n\n".encode())
+        return response
+
+    async with listening(serve) as url:
+        yield Account("mobvoi", f"{url}/api/chat/v1/qaMobvoiStream", "role-1", KEY, SECRET)
+
+
+def piece(text: str) -> str:
+    return json.dumps({"choices": [{"index": 0, "delta": {"content": text}}]})
+
+
+async def test_mobvoi_is_asked_as_published_and_remembers_its_session() -> None:
+    asked: list[dict[str, Any]] = []
+    async with mobvoi(asked, piece("早上九点"), piece("开门。下午五点关门。"), "[DONE]") as account:
+        assert texts(await said(account)) == ["早上九点开门。", "下午五点关门。"]
+        await said(account, replace(ASKED, text="周日呢？"), replace(ASKED, session_id="another"))
+    assert [one["question"] for one in asked] == ["几点开门？", "周日呢？", "几点开门？"]
+    assert {(one["roleId"], one["timestamp"]) for one in asked} == {("role-1", "1800000000")}
+    assert [len({one["sessionId"] for one in some}) for some in (asked[:2], asked)] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("events", "status", "wanted"),
+    [
+        (["[DONE]"], 200, [phrases.UNKNOWN["zh"]]),
+        (["not JSON"], 200, [phrases.FAILED["zh"]]),
+        ([json.dumps({"code": 500, "msg": f"no {SECRET}"})], 200, [phrases.FAILED["zh"]]),
+        ([piece("九点开门。但是"), json.dumps({"error": "gone"})], 200, ["九点开门。", phrases.BROKEN["zh"]]),
+        ([], 503, [phrases.FAILED["zh"]]),
+    ],
+)
+async def test_mobvoi_that_fails_is_apologised_for(events: list[str], status: int, wanted: list[str]) -> None:
+    async with mobvoi([], *events, status=status) as account:
+        assert texts(await said(account)) == wanted
+        assert texts(await said(replace(account, secret="wrong"))) == [phrases.FAILED["zh"]]

@@ -32,6 +32,7 @@ KEY = "sk-of-the-role"
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "assistant.md").read_text()
 SAMPLES = re.findall(r"^```python\n(.*?)^```$", DOCUMENT, re.MULTILINE | re.DOTALL)
 """The document's tool, and the program that makes its robot."""
+KNOWN = ("Where is the cloakroom?", "The cloakroom is behind the stairs.")
 
 
 @dataclass
@@ -158,7 +159,12 @@ async def test_a_role_with_tools_over_http_and_stdio(brain: Brain) -> None:
             assert await answered(visitor, "你们在哪里？") == ["我们在柏林。"]
             system, *history = llm.messages
             assert system["content"].startswith("你是凯记的门房。")
-            assert [(one["role"], one["content"]) for one in history] == [
+            assert [one["content"] for one in history if one["role"] == "tool"] == [
+                "On Monday from 9 to 17.",
+                "It took a while.",
+            ], "what tools said is told with its turn"
+            spoken = [one for one in history if one["role"] != "tool" and "tool_calls" not in one]
+            assert [(one["role"], one["content"]) for one in spoken] == [
                 ("user", "When are you open on Monday?"),
                 ("assistant", "The tool says: On Monday from 9 to 17."),
                 ("user", "Please wait for it."),
@@ -245,3 +251,133 @@ async def test_the_example_of_the_documentation(brain: Brain, tmp_path: Path) ->
                 "slots": {"article": "blue lamp"},
             }
             assert (await visitor.until("bot-output"))["text"] == "Here is the blue lamp."
+
+
+# --- what is asked back, and what is remembered -----------------------------------------------------------
+
+
+def library(brain: Brain, language: str, pairs: dict[str, str]) -> str:
+    kind = "QUESTION_ANSWER"
+    made = brain.do("knowledge_library", "knowledge_library_id", name="L", knowledge_type=kind, language=language)
+    for question, answer in pairs.items():
+        brain.do("question_answer", "question_answer_id", knowledge_library_id=made, question=question, answer=answer)
+    return made
+
+
+def lights(brain: Brain) -> str:
+    """An instruction whose slot has values in both languages."""
+    rooms = {"EN": {"galley": "kitchen", "lobby": "hall"}, "CN": {"灶间": "厨房", "门厅": "大厅"}}
+    made = brain.do("instruction_library", "instruction_library_id", name="Lights")
+    values = [
+        model.SlotKnowledgeLibraryInfo(language=language, knowledge_library_id=library(brain, language, pairs))
+        for language, pairs in rooms.items()
+    ]
+    brain.do(
+        "instruction",
+        "instruction_id",
+        instruction_library_id=made,
+        name="light",
+        description="",
+        instruction="turn on the light in the {room}\n打开{room}的灯",
+        slot_list=[
+            model.InstructionSlotInfo(
+                name="room", description="Which room?\n请问是哪个房间？", knowledge_library_list=values
+            )
+        ],
+        reply_words_list=[
+            model.InstructionReplyWordsInfo(language="EN", reply_words="The light in the {room} is on."),
+            model.InstructionReplyWordsInfo(language="CN", reply_words="{room}的灯开了。"),
+        ],
+    )
+    return made
+
+
+async def begun(visitor: Guest, question: str) -> str:
+    """The first sentence of what is said; the next question cuts it."""
+    visitor.tell("send-text", content=question)
+    return str((await visitor.until("bot-output", lambda data: data["aggregated_by"] == "sentence"))["text"])
+
+
+def contents(messages: list[dict[str, Any]]) -> list[str]:
+    return [one["content"] for one in messages if one["role"] in ("user", "assistant") and one["content"]]
+
+
+async def test_slots_tools_and_stored_answers_of_a_role(brain: Brain) -> None:
+    async with thinking() as llm:
+
+        def script(messages: list[dict[str, Any]]) -> Any:
+            if messages[-1]["role"] == "tool":
+                return last(messages)
+            if "Monday" in last(messages):
+                return [("call", "opening_hours", {"day": "Monday"})]
+            return "As I said." if "English" in messages[0]["content"] else "如我所说。"
+
+        llm.script = script
+
+        def robot() -> str:
+            own = brain.do("mcp_server", "mcp_server_id", name="Own", mcp_server_url="stdio:tests")
+            books = library(brain, "EN", dict([KNOWN]))
+            chosen = model.RoleKnowledgeLibraryReq(knowledge_type="QUESTION_ANSWER", knowledge_library_id_list=[books])
+            business = [
+                model.RoleBusinessReq(language="EN", prompt="You are a porter.", knowledge_library_list=[chosen]),
+                model.RoleBusinessReq(language="CN", prompt="你是门房。"),
+            ]
+            return brain.role(llm.url, business, mcp_server_id_list=[own], instruction_library_id=lights(brain))
+
+        async with talking(brain, await asyncio.to_thread(robot)) as visitor:
+            assert await begun(visitor, "Turn on the light, please.") == "Which room?"
+            assert (await begun(visitor, "The barn.")).startswith("I do not have that one.")
+            visitor.tell("send-text", content="The galley.")
+            told = await visitor.until("instruction")
+            assert (told["name"], told["slots"]) == ("light", {"room": "kitchen"})
+            assert await begun(visitor, "打开灯。") == "请问是哪个房间？"
+            assert await begun(visitor, "门厅。") == "大厅的灯开了。"
+            assert llm.asked == [], "all of this needs no model"
+            await visitor.until("bot-stopped-speaking")
+
+            assert await answered(visitor, KNOWN[0]) == [KNOWN[1]]
+            assert await answered(visitor, "When are you open on Monday?") == ["On Monday from 9 to 17."]
+            assert await answered(visitor, "And what did I ask?") == ["As I said."]
+            assert [one["content"] for one in llm.messages if one["role"] == "tool"] == ["On Monday from 9 to 17."]
+            assert contents(llm.messages)[-5:] == [
+                *KNOWN,
+                "When are you open on Monday?",
+                "On Monday from 9 to 17.",
+                "And what did I ask?",
+            ]
+            assert await begun(visitor, "那中文呢？") == "如我所说。"
+            assert llm.messages[0]["content"].startswith("你是门房。")
+            assert contents(llm.messages)[-3:] == ["And what did I ask?", "As I said.", "那中文呢？"]
+
+
+async def test_chat_rounds_of_a_language_model(brain: Brain) -> None:
+    """As the robot has it, and as update_robot changes it; with an answer that was interrupted, and another language."""
+    async with thinking() as llm:
+        llm.script = lambda messages: (
+            "Once upon a time there was a porter. " * 8 if "story" in last(messages) else "Yes."
+        )
+
+        def config(rounds: int) -> model.ThirdPartyModelConfig:
+            return model.ThirdPartyModelConfig(app_id="m", app_key="k", llm_url=llm.url, chat_rounds=rounds)
+
+        made = await asyncio.to_thread(brain.cloud.robot, app_type=6, third_party_model_config=config(1))
+        async with talking(brain, made) as visitor:
+            assert await answered(visitor, "One?") == ["Yes."]
+            assert await begun(visitor, "Two?") == "Yes."
+            assert contents(llm.messages) == ["Two?"]
+        change = model.UpdateRobotReq(third_party_model_config=model.ThirdPartyModelConfig(chat_rounds=3))
+        request = model.UpdateRobotRequest(robot_id=made, body=change)
+        await asyncio.to_thread(brain.cloud.sdk.update_robot, request)
+        async with talking(brain, made) as visitor:
+            assert await answered(visitor, "One?") == ["Yes."]
+            visitor.tell("send-text", content="Tell me a story.")
+            await visitor.until("bot-started-speaking")
+            visitor.command("interrupt")
+            heard = (await visitor.until("bot-interruption"))["spoken"]
+            assert len(heard) < 100, "it was interrupted"
+            visitor.log.clear()
+            story = ["Tell me a story.", *([heard] if heard else [])]
+            assert await answered(visitor, "还有呢？") == ["Yes."]
+            assert contents(llm.messages) == ["One?", "Yes.", *story, "还有呢？"]
+            await begun(visitor, "Four?")
+            assert contents(llm.messages) == [*story, "还有呢？", "Yes.", "Four?"]

@@ -131,6 +131,13 @@ def action_for(sentence: str, language: str) -> Gesture | None:
     return _english(text)
 
 
+def asks(sentence: str, language: str) -> bool:
+    """Whether ``sentence`` is a question."""
+    text = sentence[:_LONGEST].strip().lower().replace("’", "'")
+    pattern = _ZH_ASKS if language.lower().startswith("zh") or _HAN.search(text) else _EN_ASKS
+    return _QUESTION_MARK.search(text) is not None or pattern.search(text) is not None
+
+
 def _english(text: str) -> Gesture | None:
     if _EN_GREET.search(text):
         return "greet"

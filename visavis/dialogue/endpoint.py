@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 from urllib.parse import urlencode
 
-from visavis.dialogue.types import Turn
+from visavis.dialogue.types import Message, Turn
 from visavis.speech.types import Language
 
 _BRIEF: Final[dict[Language, str]] = {
@@ -80,10 +80,17 @@ def ask(end: Endpoint, turn: Turn, milliseconds: int) -> Ask:
 
 def said(end: Endpoint, turn: Turn) -> list[dict[str, str]]:
     """The present question as a message, and what was said before it, as deep as ``chat_rounds`` goes."""
-    depth = 2 * max(0, end.chat_rounds - 1)
-    history = list(turn.history)[-depth:] if depth else []
-    messages = [{"role": message.role, "content": message.text} for message in history]
+    messages = [{"role": message.role, "content": message.text} for message in recent(turn.history, end.chat_rounds)]
     return [*messages, {"role": "user", "content": turn.text}]
+
+
+def recent(history: Sequence[Message], rounds: int) -> Sequence[Message]:
+    """What was said in the last ``rounds``, of which the present question is one. A round begins with its question, and may have no
+    answer: one that was interrupted before it was heard."""
+    asked = [number for number, message in enumerate(history) if message.role == "user"]
+    if rounds <= 1:
+        return ()
+    return history[asked[1 - rounds] :] if len(asked) >= rounds else history
 
 
 def _callback(end: Endpoint, turn: Turn, messages: list[dict[str, str]], milliseconds: int) -> Ask:

@@ -16,6 +16,7 @@ async def _chat(call: Call) -> dict[str, Any]:
     asked = call.body
     role = await found(ROLES, call, asked["role_id"])
     session = await chatting.session(call, role, asked["session_id"])
-    answer = await chatting.answer(call, role, asked["message"], asked.get("language", ""), session)
+    language = asked.get("language", "")
+    answer = await chatting.answer(call, role, asked["session_id"], asked["message"], language, session)
     await chatting.remember(call, role, asked["session_id"], asked["message"], answer)
     return {"message": answer}

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 from collections.abc import Sequence
 from contextlib import aclosing
+from pathlib import Path
 from typing import Any, Final
 
 from visavis import log
@@ -18,6 +19,7 @@ from visavis.contract.errors import ApiError, ErrorCode
 from visavis.dialogue import phrases
 from visavis.dialogue.types import Dialogue, Message, Turn
 from visavis.session.roles import role_of
+from visavis.session.spec import RoleSpec
 from visavis.speech.types import Language
 from visavis.store import records
 from visavis.store.records import Filter, Record
@@ -82,7 +84,9 @@ async def remember(call: Call, role: Record, session_id: str, question: str, ans
 # --- the answer -------------------------------------------------------------------------------------------
 
 
-async def answer(call: Call, role: Record, question: str, language: str, history: Sequence[Message]) -> str:
+async def answer(
+    call: Call, role: Record, session_id: str, question: str, language: str, history: Sequence[Message]
+) -> str:
     """What the role answers, as it would in a conversation. A model that fails is apologised for in its words.
 
     Args:
@@ -99,9 +103,22 @@ async def answer(call: Call, role: Record, question: str, language: str, history
             await UrlPolicy(settings.url_allow).check(told.llm.url)
         except UrlRefused as error:
             raise ApiError(ErrorCode.LLM_URL_INVALID, str(error)) from None
-    dialogue = await context.recall.dialogues(settings).create(None, settings.knowledge, role=role_of(told))
     spoken_in = _spoken(language) or phrases.language_of(question, "zh")
-    return await _said(dialogue, Turn(question, spoken_in, history, call.app_user, role.id))
+    conversation = _session_id(call, role, session_id)
+    made_of = await asyncio.to_thread(_made_of, told)
+    async with context.chats.borrow(
+        (call.project_id, conversation),
+        made_of,
+        lambda: context.recall.dialogues(settings).create(None, settings.knowledge, role=role_of(told)),
+    ) as dialogue:
+        return await _said(dialogue, Turn(question, spoken_in, history, call.app_user, conversation))
+
+
+def _made_of(role: RoleSpec) -> str:
+    """What changes with the role and with any of its libraries."""
+    files = [one.file for some in role.libraries.values() for one in some]
+    times = [Path(file).stat().st_mtime_ns for file in files]
+    return hashlib.sha256(f"{role.model_dump_json()}{times}".encode()).hexdigest()
 
 
 def _spoken(language: str) -> Language | None:
@@ -123,6 +140,4 @@ async def _said(dialogue: Dialogue, turn: Turn) -> str:
     except TimeoutError:
         _log.warning("chat_cut_off", seconds=_TIMEOUT_S, sentences=len(texts))
         texts = texts or [phrases.FAILED[turn.language]]
-    finally:
-        await dialogue.aclose()
     return ("" if turn.language == "zh" else " ").join(texts)

@@ -28,7 +28,7 @@ from visavis.store.records import Filter, Record
 from visavis.store.tables import records as table
 from visavis.urlpolicy import UrlPolicy
 
-_OFFER_S: Final = 5.0  # that an answer waits for the tools of servers: each connects to them anew
+_OFFER_S: Final = 5.0  # that an answer waits for the tools of servers: a conversation's first message connects to them
 _SHELVES: Final = 32
 _LONGEST_QUERY: Final = 1024
 
@@ -68,14 +68,13 @@ class Recall:
     def dialogues(self, settings: Settings) -> DialogueFactory:
         """Makes the dialogues of those who are asked in writing, with what is recalled in memory already."""
         if self._dialogues is None:
-            # A question back would need a dialogue that is there when it is answered: it says that it does not know.
-            sure = settings.answer_threshold
+            sure, likely = settings.answer_threshold, settings.clarify_threshold
             policy = UrlPolicy(settings.url_allow)
             patience = Patience(
                 settings.llm_connect_s, settings.llm_first_token_s, settings.llm_next_token_s, settings.llm_retries
             )
             tools = ToolSettings(settings.mcp_stdio, ToolLimits(offer_s=_OFFER_S, call_s=settings.tool_s))
-            self._dialogues = DialogueFactory(sure, sure, policy, self.encoder, patience, tools)
+            self._dialogues = DialogueFactory(sure, likely, policy, self.encoder, patience, tools)
         return self._dialogues
 
     async def search(self, database: Database, project_id: str, library_id: str, query: str, count: int) -> list[Found]:

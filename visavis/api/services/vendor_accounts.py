@@ -16,13 +16,8 @@ def vendor_spec(robot: Robot, settings: Settings) -> VendorSpec:
     """The robot's account with its vendor.
 
     Raises:
-        ApiError: something is missing, which it names; or the vendor's service cannot be asked from here.
+        ApiError: something is missing, which it names.
     """
-    if robot.app_type == MOBVOI:
-        raise ApiError(
-            ErrorCode.ROBOT_UNUSABLE,
-            "app_type 8 (Mobvoi) is stored, but cannot hold a dialogue here: the protocol of its service is not published",
-        )
     return _OF[robot.app_type](robot, settings)
 
 
@@ -66,7 +61,23 @@ def _spark(robot: Robot, settings: Settings) -> VendorSpec:
     )
 
 
-_OF: Final[Mapping[int, Callable[[Robot, Settings], VendorSpec]]] = {AIUI: _aiui, CBS: _cbs, SPARK: _spark}
+def _mobvoi(robot: Robot, settings: Settings) -> VendorSpec:
+    config = _complete(robot, "app_key", "app_secret", "role_id")
+    return VendorSpec(
+        kind="mobvoi",
+        url=settings.mobvoi_url,
+        app_id=config["role_id"],
+        key=config["app_key"],
+        secret=config["app_secret"],
+    )
+
+
+_OF: Final[Mapping[int, Callable[[Robot, Settings], VendorSpec]]] = {
+    AIUI: _aiui,
+    CBS: _cbs,
+    SPARK: _spark,
+    MOBVOI: _mobvoi,
+}
 
 
 def _complete(robot: Robot, *fields: str) -> Mapping[str, Any]:

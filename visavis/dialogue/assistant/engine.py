@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
@@ -13,8 +14,10 @@ from visavis.dialogue import phrases
 from visavis.dialogue.assistant.calls import Call, Calls
 from visavis.dialogue.assistant.citations import cited
 from visavis.dialogue.assistant.clauses import ClauseStream
-from visavis.dialogue.assistant.instructions import Instructions, Told, called, functions
+from visavis.dialogue.assistant.instructions import Instructions, Lacking, Told, called, functions
 from visavis.dialogue.assistant.prompting import system
+from visavis.dialogue.assistant.remembering import ToolMemory, exchange
+from visavis.dialogue.assistant.slots import DROPPED, declined, filled, question, taken
 from visavis.dialogue.assistant.tools import Offer, Toolbox
 from visavis.dialogue.assistant.types import Instruction, Library, Passage, Role, ToolResult
 from visavis.dialogue.endpoint import Endpoint, ask_openai, said
@@ -32,6 +35,15 @@ _ROUNDS: Final = 4  # of tool calls in one answer
 _LOOKING_S: Final = 20.0  # of one answer, after which the model must answer with what it has
 _DONE: Final[dict[Language, str]] = {"en": "All right.", "zh": "好的。"}
 """To an instruction for which no reply is stored."""
+_WORDS: Final = 8  # that are taken as what was asked for, where nothing else can be made of them ...
+_FEW_WORDS: Final = 3  # ... and where a model could make something of them
+
+
+@dataclass(slots=True)
+class _Outcome:
+    """What a turn leads to besides its words. ``asked``: what its answer asks for."""
+
+    asked: Lacking | None = None
 
 
 class Assistant:
@@ -59,6 +71,8 @@ class Assistant:
         self._sure = sure
         self._fallback = fallback
         self._instructions = Instructions(role.instructions)
+        self._asked: Lacking | None = None  # what the last answer asked for
+        self._memory = ToolMemory()
         if model is not None:
             toolbox.prepare()
 
@@ -82,11 +96,25 @@ class Assistant:
         return soothed(self._steps(turn, handover), turn.language, handover)
 
     async def _steps(self, turn: Turn, handover: Handover) -> AsyncGenerator[Sentence | Wait, None]:
-        told = self._instructions.match(turn.text, turn.language)
+        """The answer; what it asks for is only remembered, and what was asked before forgotten, when it is taken."""
+        asked, outcome = self._asked, _Outcome()
+        if not turn.speculative:
+            self._asked = None
+        async with aclosing(self._answered(turn, asked, outcome, handover)) as steps:
+            async for step in steps:
+                yield step
+                if isinstance(step, Sentence):
+                    self._asked = outcome.asked
+
+    async def _answered(
+        self, turn: Turn, asked: Lacking | None, outcome: _Outcome, handover: Handover
+    ) -> AsyncGenerator[Sentence | Wait, None]:
+        told = self._told(turn, asked)
+        if told is None and asked is not None and declined(turn.text):
+            yield Sentence(DROPPED[turn.language], turn.language)
+            return
         if told is not None:
-            if turn.speculative:
-                return
-            for sentence in _doing(told, turn.language):
+            for sentence in _done(told, turn, outcome):
                 yield sentence
             return
         stored = await self._known(turn)
@@ -100,8 +128,21 @@ class Assistant:
         if sure is not None:
             for sentence in _verbatim(sure.text, turn.language, sure.source):
                 yield sentence
+        elif (likely := self._likely(turn, asked)) is not None:
+            for sentence in _done(likely, turn, outcome):
+                yield sentence
         elif self._model is not None and self._role.endpoint is not None:
-            thinking = _Thinking(self._role, self._role.endpoint, self._model, self._toolbox, turn, passages, handover)
+            thinking = _Thinking(
+                self._role,
+                self._role.endpoint,
+                self._model,
+                self._toolbox,
+                self._memory,
+                turn,
+                passages,
+                handover,
+                outcome,
+            )
             async with aclosing(thinking.steps()) as steps:
                 async for step in steps:
                     yield step
@@ -109,6 +150,22 @@ class Assistant:
             async with aclosing(self._without_model(turn, passages)) as sentences:
                 async for sentence in sentences:
                     yield sentence
+
+    def _told(self, turn: Turn, asked: Lacking | None) -> Told | Lacking | None:
+        """What the person surely tells to do."""
+        told: Told | Lacking | None = self._instructions.match(turn.text, turn.language)
+        if told is None and asked is not None:
+            told = filled(asked, turn.text, turn.language)
+        if told is None:
+            begun = self._instructions.begun(turn.text, turn.language)
+            told = begun if begun is not None and not begun.unfit else None
+        return told
+
+    def _likely(self, turn: Turn, asked: Lacking | None) -> Told | Lacking | None:
+        """What the person may tell to do, where nothing stored is surely meant; of longer words a model makes more."""
+        if asked is not None:
+            return taken(asked, turn.text, turn.language, _WORDS if self._model is None else _FEW_WORDS)
+        return self._instructions.begun(turn.text, turn.language) if self._model is None else None
 
     async def _known(self, turn: Turn) -> list[Sentence]:
         """The project's stored answer, where one is surely meant. Without a model the fallback asks back, too, and does it all."""
@@ -149,12 +206,16 @@ class _Thinking:
         endpoint: Endpoint,
         model: ModelClient,
         toolbox: Toolbox,
+        memory: ToolMemory,
         turn: Turn,
         passages: Sequence[Passage],
         handover: Handover,
+        outcome: _Outcome,
     ) -> None:
         self._role, self._endpoint, self._model, self._toolbox = role, endpoint, model, toolbox
         self._turn, self._passages, self._handover = turn, passages, handover
+        self._memory, self._outcome = memory, outcome
+        self._looked_up: list[dict[str, Any]] = []
         self._language: Language = turn.language
         self._spoken = Spoken(self._language, ClauseStream(self._language), partial(cited, passages=passages))
         self._sources: tuple[str, ...] = ()
@@ -172,7 +233,10 @@ class _Thinking:
             self._doable = functions(self._role.instructions, self._language)
             offered = [*self._offer.functions, *(function for _, function in self._doable.values())]
             prompt = system(self._role.prompts, self._language, self._passages, tools=bool(offered))
-            messages: list[dict[str, Any]] = [{"role": "system", "content": prompt}, *said(self._endpoint, self._turn)]
+            history = said(self._endpoint, self._turn)
+            # Where nothing may be called any more, some servers take no calls of former turns either.
+            told = self._memory.woven(history) if offered else history
+            messages: list[dict[str, Any]] = [{"role": "system", "content": prompt}, *told]
             for number in range(_ROUNDS + 1):
                 may_call = number < _ROUNDS and loop.time() < began + _LOOKING_S
                 async with aclosing(self._asked(messages, offered, may_call)) as sentences:
@@ -185,17 +249,24 @@ class _Thinking:
                     return
                 done = self._commanded(calls)
                 if done is not None:
-                    for sentence in _doing(done, self._language):
+                    for sentence in _done(done, self._turn, self._outcome, acts=True):
                         yield sentence
                     return
                 yield THINKING if self._text.strip() else LOOKING
-                messages += _called(self._text, calls, await self._results(calls))
+                results = await self._results(calls)
+                made = exchange(self._text, calls, results)
+                messages += made
+                if not all(result.failed for result in results):
+                    self._looked_up += made
                 yield THINKING
             if not self._spoken.characters:
                 raise ModelError("the reply is empty")
         except FAILURES as error:
             _LOG.error("the language model failed", spoken=self._spoken.characters, **self._model.told(error))
             yield apology(self._language, self._spoken.characters)
+        finally:
+            if self._looked_up and self._handover.taken.is_set():
+                self._memory.keep(self._turn.text, self._looked_up)
 
     async def _asked(
         self, messages: Sequence[dict[str, Any]], offered: Sequence[dict[str, Any]], may_call: bool
@@ -236,12 +307,11 @@ class _Thinking:
         await self._handover.taken.wait()
         return True
 
-    def _commanded(self, calls: Sequence[Call]) -> Told | None:
+    def _commanded(self, calls: Sequence[Call]) -> Told | Lacking | None:
         """What a lone call of an instruction tells to do; None: the model is told what became of its calls."""
         if len(calls) != 1 or calls[0].name not in self._doable or calls[0].arguments is None:
             return None
-        told = called(self._doable[calls[0].name][0], calls[0].arguments, self._language)
-        return told if isinstance(told, Told) else None
+        return called(self._doable[calls[0].name][0], calls[0].arguments, self._language)
 
     async def _results(self, calls: Sequence[Call]) -> list[ToolResult]:
         results = await asyncio.gather(*(self._result(call) for call in calls))
@@ -251,25 +321,16 @@ class _Thinking:
     async def _result(self, call: Call) -> ToolResult:
         if call.name not in self._doable:
             return await self._toolbox.call(self._offer, call)
-        told = called(self._doable[call.name][0], call.arguments or {}, self._language)
-        return ToolResult(told if isinstance(told, str) else "Call this alone, without other tools.", failed=True)
+        return ToolResult("Call this alone, without other tools.", failed=True)
 
 
-def _called(text: str, calls: Sequence[Call], results: Sequence[ToolResult]) -> list[dict[str, Any]]:
-    """The model's reply with its calls, and what became of them, as messages."""
-    made = [
-        {
-            "id": call.id,
-            "type": "function",
-            "function": {"name": call.name, "arguments": call.text if call.arguments else "{}"},
-        }
-        for call in calls
-    ]
-    told = [
-        {"role": "tool", "tool_call_id": call.id, "content": result.text}
-        for call, result in zip(calls, results, strict=True)
-    ]
-    return [{"role": "assistant", "content": text or None, "tool_calls": made}, *told]
+def _done(told: Told | Lacking, turn: Turn, outcome: _Outcome, *, acts: bool = False) -> list[Sentence]:
+    """What is said to an instruction, or asked because of what it lacks. What a turn that may not be one tells is not done, unless
+    that was made sure of (``acts``)."""
+    if isinstance(told, Lacking):
+        outcome.asked = told
+        return [Sentence(question(told, turn.language), turn.language, "clarify", tentative=True)]
+    return [] if turn.speculative and not acts else _doing(told, turn.language)
 
 
 def _doing(told: Told, language: Language) -> list[Sentence]:

@@ -10,6 +10,7 @@ from visavis.dialogue.types import Dialogue
 from visavis.dialogue.vendors.aiui import Aiui
 from visavis.dialogue.vendors.cbs import Cbs
 from visavis.dialogue.vendors.dialogue import VendorDialogue
+from visavis.dialogue.vendors.mobvoi import Mobvoi
 from visavis.dialogue.vendors.spark import Spark
 from visavis.dialogue.vendors.types import Account, Service
 from visavis.urlpolicy import OPERATORS
@@ -32,6 +33,8 @@ def create(
             service = Aiui(account, OPERATORS, clock)
         case "cbs":
             service = Cbs(account, OPERATORS, clock)
+        case "mobvoi":
+            service = Mobvoi(account, OPERATORS, clock)
         case "spark":
             service = Spark(account, OPERATORS.speaking("ws", "wss"), clock)
     return VendorDialogue(service, patience)

@@ -20,7 +20,7 @@ from urllib.parse import urlencode, urlsplit
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from visavis.dialogue.endpoint import brief
+from visavis.dialogue.endpoint import brief, recent
 from visavis.dialogue.types import Turn
 from visavis.dialogue.vendors.types import LARGEST, Account, VendorError
 from visavis.urlpolicy import UrlPolicy
@@ -102,10 +102,8 @@ class Spark:
 
     def _asked(self, turn: Turn) -> dict[str, Any]:
         account = self._account
-        depth = 2 * max(0, account.chat_rounds - 1)
-        history = list(turn.history)[-depth:] if depth else []
         messages = [{"role": "system", "content": brief(turn.language)}] if self._model in _BRIEFED else []
-        messages += [{"role": one.role, "content": one.text} for one in history]
+        messages += [{"role": one.role, "content": one.text} for one in recent(turn.history, account.chat_rounds)]
         messages.append({"role": "user", "content": turn.text})
         uid = hashlib.sha256((turn.user_id or turn.session_id).encode()).hexdigest()[:32]  # at most 32 characters
         return {

@@ -9,7 +9,7 @@ from typing import Final, Literal, Protocol
 from visavis.dialogue.types import Turn
 from visavis.errors import VisavisError
 
-Kind = Literal["aiui", "cbs", "spark"]
+Kind = Literal["aiui", "cbs", "spark", "mobvoi"]
 
 LARGEST: Final = 1 << 20
 """Bytes of one answer (of one frame, where it comes in several)."""
@@ -27,9 +27,10 @@ class NoAnswerError(VendorError):
 class Account:
     """A robot's account with a vendor.
 
-    ``url``: where the service is. ``app_id``: the application (CBS: the robot there). ``key``, ``secret``: its credentials (CBS: AK
-    and SK). ``project_id``: of CBS. ``production``: the application's production environment (AIUI). ``model``: of Spark; empty: the
-    one that belongs to the URL. ``chat_rounds``: questions with their answers that a request carries, where it carries any.
+    ``url``: where the service is. ``app_id``: the application (CBS: the robot there; Mobvoi: the role). ``key``, ``secret``: its
+    credentials (CBS: AK and SK). ``project_id``: of CBS. ``production``: the application's production environment (AIUI).
+    ``model``: of Spark; empty: the one that belongs to the URL. ``chat_rounds``: questions with their answers that a request
+    carries, where it carries any.
     """
 
     kind: Kind
