@@ -99,6 +99,7 @@ ENGLISH = [
     ("> He said so.", "He said so."),
     ("That is true.[1][^2]", "That is true."),
     ("Great! 🎉🎉 :-)", "Great!"),
+    ("1️⃣ Sign in ✔️", "one Sign in"),
     ("snake_case and __init__", "snake case and init"),
     ("Well... I see -- yes", "Well, I see, yes"),
 ]  # fmt: skip
@@ -184,6 +185,9 @@ MANDARIN = [
     ("<b>粗体</b>和<br>换行", "粗体和，换行"),
     ("是真的。[1][^2]", "是真的。"),
     ("太好了！🎉😀", "太好了！"),
+    ("好的~~~", "好的"),
+    ("您好，请坐～", "您好，请坐"),
+    ("1️⃣登记☎️", "一登记"),
     ("他说……好吧——走", "他说……好吧——走"),
 ]
 

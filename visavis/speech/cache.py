@@ -71,7 +71,7 @@ class CachedSynthesiser:
     ) -> AsyncIterator[SpeechChunk]:
         """From the cache if it is there, else by ``inner``, and kept when the caller listens to the end."""
         phrase = Phrase(text, voice, language, settings)
-        if (chunks := await asyncio.to_thread(self._store.load, phrase)) is not None:
+        if (chunks := await self.kept(phrase)) is not None:
             for chunk in chunks:
                 yield chunk
             return
@@ -87,6 +87,10 @@ class CachedSynthesiser:
             self._speaking -= 1
             if not self._speaking:
                 self._quiet.set()
+
+    async def kept(self, phrase: Phrase) -> Sequence[SpeechChunk] | None:
+        """What is in the cache of ``phrase``; None: nothing, and nothing is made."""
+        return await asyncio.to_thread(self._store.load, phrase)
 
     async def warm(self, phrases: Iterable[Phrase]) -> int:
         """Make what is missing of ``phrases`` while nobody speaks; returns how many it made. One such call at a time.

@@ -33,7 +33,7 @@ from visavis.speech.voices import (
     resolve,
 )
 
-ENGINE_VERSION = "embedded-3"
+ENGINE_VERSION = "embedded-4"
 """Part of the cache's key: to be changed with anything that changes the sound."""
 
 _LEAD_SECONDS = 0.03

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from wetext import Normalizer
 
 _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
-_URL = re.compile(r"(?:https?://|www\.)[^\s，。；、）)]+", re.IGNORECASE)
+_URL = re.compile(r"(?:https?://|www\.)[!-'*-~]+", re.IGNORECASE)  # text goes on behind it without a blank
 _EMPHASIS = re.compile(r"[*`]+")
 _MARKUP = re.compile(r"[_~#>|\\{}\[\]<]+")
 _SPACES = re.compile(r"\s+")
@@ -31,11 +31,19 @@ _LATIN_RUN = re.compile(rf"{_LATIN.pattern}(?:[ ]+{_LATIN.pattern})*")
 _DIMENSIONS = re.compile(r"(?<=\d)\s*[xX×*]\s*(?=\d)")
 _VERSION = re.compile(r"\d+(?:\.\d+){2,}")
 _UNITS = {
-    "fps": "帧每秒", "ms": "毫秒", "s": "秒", "khz": "千赫", "mhz": "兆赫", "ghz": "吉赫", "hz": "赫兹",
-    "px": "像素", "db": "分贝", "w": "瓦", "kg": "千克", "ml": "毫升",
-    "km/h": "公里每小时", "km": "公里", "m": "米", "cm": "厘米", "mm": "毫米",
+    "km/h": "公里每小时", "m/s": "米每秒", "kwh": "千瓦时", "kw·h": "千瓦时", "kw": "千瓦",
+    "mbps": "兆比特每秒", "gbps": "吉比特每秒", "fps": "帧每秒", "rpm": "转每分",
+    "ms": "毫秒", "khz": "千赫", "mhz": "兆赫", "ghz": "吉赫", "hz": "赫兹",
+    "px": "像素", "db": "分贝", "kg": "千克", "mg": "毫克", "ml": "毫升", "min": "分钟",
+    "km": "公里", "cm": "厘米", "mm": "毫米", "kv": "千伏", "mah": "毫安时",
 }  # fmt: skip
-_UNIT = re.compile(rf"(?<=\d)\s*({'|'.join(_UNITS)})(?![A-Za-z0-9])", re.IGNORECASE)
+_LETTERS = {"s": "秒", "m": "米", "g": "克", "h": "小时", "w": "瓦", "W": "瓦", "L": "升", "V": "伏"}
+"""Units of one letter: 5G is none of weight, and a model 5S none of time."""
+_UNIT = re.compile(
+    rf"(?<=\d)\s*((?i:{'|'.join(map(re.escape, _UNITS))})|[{''.join(_LETTERS)}])(?![A-Za-z0-9·])"
+    rf"|(?<=[元/每])((?i:{'|'.join(map(re.escape, _UNITS))})|[{''.join(_LETTERS)}])(?![A-Za-z0-9])"
+)
+_PER = re.compile(r"(?<=[克米升瓦时秒度比特])/(?=[\u3400-\u9fff])")
 _SLOT = re.compile(SLOT)
 _SLOT_OR_NOT = re.compile(f"({SLOT})")
 _MANDARIN_DIGITS = str.maketrans("0123456789.", "零一二三四五六七八九点")
@@ -110,7 +118,7 @@ def _plain(text: str, language: Language) -> str:
 
 def _mandarin(text: str) -> str:
     text = _DIMENSIONS.sub("乘", text)
-    text = _UNIT.sub(lambda match: _UNITS[match.group(1).lower()], text)
+    text = _PER.sub("每", _UNIT.sub(_unit, text))
     pieces = []
     for language, run in script_runs(text):
         if language == "en":
@@ -118,6 +126,11 @@ def _mandarin(text: str) -> str:
         else:
             pieces += (part if is_slot(part) else _mandarin_numbers(part) for part in _SLOT_OR_NOT.split(run) if part)
     return "".join(pieces)
+
+
+def _unit(match: re.Match[str]) -> str:
+    written = match[1] or match[2]
+    return _LETTERS.get(written) or _UNITS[written.lower()]
 
 
 def _mandarin_numbers(run: str) -> str:
