@@ -1,6 +1,7 @@
 """Measure what Kokoro's generator normalises by, for each voice: makes visavis/speech/voices/statistics.npz.
 
     python tools/voice/measure_statistics.py
+    python tools/voice/measure_statistics.py --most 3 --voices zf_xiaoxiao --out /tmp/tried.npz   # how far it gets, in seconds
 
 The generator as shipped normalises over a whole clause, which one that speaks in windows does not know. This speaks the
 sentences of sentences.py clause by clause with the shipped way of normalising, and fits, for each of its channels, mean
@@ -10,6 +11,7 @@ clause counts. Minutes for each voice. Print the new hash into ``visavis.speech.
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import sys
 import tempfile
@@ -76,6 +78,11 @@ def measured(front: Any, generator: Any, phonemes: Phonemiser, style: str, claus
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--most", type=int, default=MOST, help="clauses of whole sentences for each voice")
+    parser.add_argument("--voices", nargs="*", default=[], help="styles; all, if none is named")
+    parser.add_argument("--out", type=Path, default=FOLDER / "statistics.npz")
+    given = parser.parse_args()
     folder = models.assemble(Settings().models_dir)
     front = session(folder / "kokoro" / "front.onnx", 1)
     phonemes = Phonemiser()
@@ -83,16 +90,17 @@ def main() -> None:
         generator = measuring_graph(Path(temporary))
     found = {}
     for entry in CATALOGUE.values():
-        if not entry.style:
+        if not entry.style or (given.voices and entry.style not in given.voices):
             continue
         language = entry.voice.languages[0]
         sentences = MANDARIN if language == "zh" else ENGLISH
-        whole = [clause.text for text in sentences for clause in split(normalise.normalise(text, language, ()))][:MOST]
+        whole = [clause.text for text in sentences for clause in split(normalise.normalise(text, language, ()))][
+            : given.most
+        ]
         found[entry.style] = measured(front, generator, phonemes, entry.style, [*whole, *SHORT[language]])
         print(entry.style, len(whole) + len(SHORT[language]), "clauses", flush=True)
-    target = FOLDER / "statistics.npz"
-    np.savez_compressed(target, **found)
-    print(f"{target}: {hashlib.sha256(target.read_bytes()).hexdigest()}")
+    np.savez_compressed(given.out, **found)
+    print(f"{given.out}: {hashlib.sha256(given.out.read_bytes()).hexdigest()}")
 
 
 if __name__ == "__main__":

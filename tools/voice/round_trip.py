@@ -1,19 +1,28 @@
 """Compare the Mandarin voice as it is shipped (whole clauses, int8 activations) with the one that speaks in windows.
 
-    python tools/voice/round_trip.py [--voice zh-xiaoxiao] [--count 32] [--dnsmos sig_bak_ovr.onnx]
+    python tools/voice/round_trip.py [--voice zh-xiaoxiao] [--count 32] [--dnsmos sig_bak_ovr.onnx] [--keep FOLDER]
 
 Each sentence is spoken both ways, recognised by the embedded Whisper, and the characters that went wrong are counted.
 Prints a table: character error rate, log-spectral distance between the two, loudness, processor time for each second
 of sound, and, with the DNSMOS model of the Python package ``speechmos``, its predicted opinion score (signal, overall).
+Some minutes for a voice; with ``--keep`` what was measured and said stays in a folder, a run that was interrupted goes on
+where it was, and what another program made of the sounds is another column::
+
+    python tools/voice/round_trip.py --keep FOLDER                  # FOLDER/rows.jsonl, FOLDER/01-in-windows.wav, ...
+    distillmos FOLDER -o FOLDER/distillmos.csv                      # the Python package, in an environment of its own
+    python tools/voice/round_trip.py --keep FOLDER --scores FOLDER/distillmos.csv
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import csv
+import json
 import re
 import sys
 import time
+import wave
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -38,6 +47,7 @@ from visavis.speech.voices import CATALOGUE, load_styles  # noqa: E402
 from visavis.speech.whisper import WhisperRecogniser  # noqa: E402
 
 RATE = 24000
+WAYS = ("as shipped", "in windows")
 OVERALL, SIGNAL = (-0.06766283, 1.11546468, 0.04602535), (-0.08397278, 1.22083953, 0.0052439)
 """What DNSMOS makes of its raw scores: published with it."""
 
@@ -116,17 +126,88 @@ def mos(model: Path) -> Callable[[Sound], tuple[float, float]]:
     return score
 
 
-def report(voice: str, version: str, table: dict[str, list[list[float]]], distances: list[float]) -> None:
-    print(f"\n{voice}, {len(distances)} sentences, engine {version}")
-    print(
-        "| | CER | CPU s per s | level dBFS |"
-        + (" DNSMOS signal | DNSMOS overall |" if len(table["in windows"][0]) > 5 else "")
-    )
-    for name, rows in table.items():
-        sums, means = np.sum(rows, axis=0), np.mean(rows, axis=0)
-        scores = "".join(f" {value:.2f} |" for value in means[5:])
-        print(f"| {name} | {sums[0] / sums[1]:.2%} | {sums[2] / sums[3]:.2f} | {means[4]:.1f} |{scores}")
+def report(voice: str, version: str, rows: list[dict[str, Any]], scores: dict[str, float]) -> None:
+    """``rows``: one for each sentence, with what was measured of both ways; ``scores``: of sound files, by name."""
+    judged = "dnsmos" in rows[0]["ways"][WAYS[0]]
+    print(f"\n{voice}, {len(rows)} sentences, engine {version}")
+    more = (" DNSMOS signal | DNSMOS overall |" if judged else "") + (" scores |" if scores else "")
+    print("| | CER | CPU s per s | level dBFS |" + more)
+    for way in WAYS:
+        found = [row["ways"][way] for row in rows]
+        errors, count, cpu, seconds, level = np.sum([one["counted"] for one in found], axis=0)
+        means = [*np.mean([one["dnsmos"] for one in found], axis=0)] if judged else []
+        if scores:
+            means.append(np.mean([scores[sound_name(number, way)] for number in range(len(rows))]))
+        told = "".join(f" {mean:.2f} |" for mean in means)
+        print(f"| {way} | {errors / count:.2%} | {cpu / seconds:.2f} | {level / len(rows):.1f} |{told}")
+    if scores:
+        names = [[sound_name(number, way) for way in WAYS] for number in range(len(rows))]
+        gains = [scores[windows] - scores[shipped] for shipped, windows in names]
+        error = np.std(gains, ddof=1) / np.sqrt(len(gains))
+        print(f"scores, windows less shipped: {np.mean(gains):+.3f} (standard error {error:.3f})")
+    distances = [row["distance"] for row in rows]
     print(f"distance of the mean spectra: {np.mean(distances):.2f} dB (largest {np.max(distances):.2f})")
+
+
+def sound_name(number: int, way: str) -> str:
+    return f"{number + 1:02}-{way.replace(' ', '-')}.wav"
+
+
+def write(path: Path, sound: Sound) -> None:
+    """16-bit mono at 16 kHz, as judges of speech take it."""
+    pcm = soxr.resample(sound, RATE, 16000)
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(16000)
+        file.writeframes((np.clip(pcm, -1, 1) * 32767).astype("<i2").tobytes())
+
+
+def read_scores(path: Path) -> dict[str, float]:
+    """``file, score`` lines under a heading, by the file's name."""
+    with path.open(newline="") as file:
+        return {Path(row[0]).name: float(row[1]) for row in list(csv.reader(file))[1:] if row}
+
+
+class Bench:
+    """Both ways to speak, the ears, and the judge."""
+
+    def __init__(self, voice: str, dnsmos: Path | None) -> None:
+        folder = models.assemble(Settings().models_dir)
+        entry = CATALOGUE[voice]
+        self._voice = voice
+        self._engine, self._ears = EmbeddedSynthesiser(folder), WhisperRecogniser(folder)
+        self._shipped = Shipped(entry.style, entry.gain_db)
+        self._judge = mos(dnsmos) if dnsmos else None
+
+    @property
+    def version(self) -> str:
+        return self._engine.version
+
+    async def measure(self, text: str) -> tuple[dict[str, Any], dict[str, Sound]]:
+        """One sentence and its sounds; ``counted``: characters wrong, characters, processor seconds, seconds of sound, dBFS."""
+        sounds: dict[str, Sound] = {}
+        ways: dict[str, dict[str, Any]] = {}
+        for way in WAYS:
+            began = time.process_time()
+            said = self._shipped.say(text) if way == "as shipped" else await windows(self._engine, text, self._voice)
+            cpu = time.process_time() - began
+            sounds[way] = said
+            pcm = np.concatenate([soxr.resample(said, RATE, 16000), np.zeros(4000)])
+            heard = await self._ears.transcribe((np.clip(pcm, -1, 1) * 32767).astype(np.int16), "zh")
+            level = float(10 * np.log10(np.square(said).mean()))
+            ways[way] = {"heard": heard.text, "counted": [*wrong(text, heard.text), cpu, len(said) / RATE, level]}
+            if self._judge is not None:
+                ways[way]["dnsmos"] = self._judge(said)
+            if ways[way]["counted"][0]:
+                print(f"{way}: {text} -> {heard.text}", flush=True)
+        one, other = (spectrum(sound) for sound in sounds.values())
+        distance = float(np.sqrt(np.square(one - other).mean()))
+        return {"text": text, "ways": ways, "distance": distance}, sounds
+
+    def close(self) -> None:
+        self._engine.close()
+        self._ears.close()
 
 
 async def main() -> None:
@@ -134,35 +215,26 @@ async def main() -> None:
     parser.add_argument("--voice", default="zh-xiaoxiao")
     parser.add_argument("--count", type=int, default=len(MANDARIN))
     parser.add_argument("--dnsmos", type=Path)
+    parser.add_argument("--keep", type=Path, help="folder; what is in it is not measured again")
+    parser.add_argument("--scores", type=Path, help="CSV of file and score, of the sounds that were kept")
     given = parser.parse_args()
-    folder = models.assemble(Settings().models_dir)
-    engine, ears = EmbeddedSynthesiser(folder), WhisperRecogniser(folder)
-    entry = CATALOGUE[given.voice]
-    shipped = Shipped(entry.style, entry.gain_db)
-    judge = mos(given.dnsmos) if given.dnsmos else None
-    table: dict[str, list[list[float]]] = {"as shipped": [], "in windows": []}
-    distances = []
-    for text in MANDARIN[: given.count]:
-        spoken: dict[str, Sound] = {}
-        for name, rows in table.items():
-            began = time.process_time()
-            sound = shipped.say(text) if name == "as shipped" else await windows(engine, text, given.voice)
-            cpu = time.process_time() - began
-            spoken[name] = sound
-            pcm = np.concatenate([soxr.resample(sound, RATE, 16000), np.zeros(4000)])
-            heard = await ears.transcribe((np.clip(pcm, -1, 1) * 32767).astype(np.int16), "zh")
-            errors, count = wrong(text, heard.text)
-            level = 10 * np.log10(np.square(sound).mean())
-            rows.append([errors, count, cpu, len(sound) / RATE, level, *(judge(sound) if judge else ())])
-            if errors:
-                print(f"{name}: {text} -> {heard.text}", flush=True)
-        one, other = (spectrum(sound) for sound in spoken.values())
-        distances.append(float(np.sqrt(np.square(one - other).mean())))
-        if len(distances) % 8 == 0:
-            report(given.voice, engine.version, table, distances)
-    report(given.voice, engine.version, table, distances)
-    engine.close()
-    ears.close()
+    texts, keep = MANDARIN[: given.count], given.keep
+    rows: list[dict[str, Any]] = []
+    if keep:
+        keep.mkdir(parents=True, exist_ok=True)
+        if (kept := keep / "rows.jsonl").exists():
+            rows = [json.loads(line) for line in kept.read_text().splitlines()]
+    bench = Bench(given.voice, given.dnsmos)
+    for text in texts[len(rows) :]:
+        row, sounds = await bench.measure(text)
+        if keep:
+            for way, sound in sounds.items():
+                write(keep / sound_name(len(rows), way), sound)
+            with (keep / "rows.jsonl").open("a") as file:
+                file.write(json.dumps(row, ensure_ascii=False) + "\n")
+        rows.append(row)
+    report(given.voice, bench.version, rows[: len(texts)], read_scores(given.scores) if given.scores else {})
+    bench.close()
 
 
 if __name__ == "__main__":
