@@ -59,7 +59,9 @@ class Settings(BaseSettings):
 
     recogniser: str = Field("whisper", description="entry point of the recogniser")
     synthesiser: str = Field("embedded", description="entry point of the synthesiser")
-    whisper_threads: int = Field(2, ge=1, description="threads of one recognition")
+    whisper_threads: int = Field(
+        1, ge=1, description="threads of one recognition; more are slower where cores are shared"
+    )
     kokoro_threads: int = Field(1, ge=1, description="threads of the Mandarin synthesiser; more may cost frames")
     stt_service: str = Field("", description="a Pipecat STT service instead, 'module:Class'")
     stt_options: dict[str, Any] = Field(default_factory=dict, repr=False, description="its arguments, JSON")
@@ -143,6 +145,9 @@ class Settings(BaseSettings):
     spark_url: str = Field("wss://spark-api.xf-yun.com/v3.5/chat", description="iFLYTEK Spark, for app_type 2")
     spark_model: str = Field("", description="its domain; empty: the one that belongs to the address")
     aiui_url: str = Field("https://openapi.xfyun.cn/v2/aiui", description="iFLYTEK AIUI, for app_type 0")
+    mobvoi_url: str = Field(
+        "https://open-ka.mobvoi.com/api/chat/v1/qaMobvoiStream", description="Mobvoi's open platform, for app_type 8"
+    )
     cbs_url: str = Field("https://cbs-ext.cn-north-4.myhuaweicloud.com", description="Huawei CBS, for app_type 1")
     cbs_ak: str = Field("", repr=False, description="access key for it")
     cbs_sk: str = Field("", repr=False, description="and its secret")

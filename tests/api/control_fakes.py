@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 
 from visavis.dispatch.types import JobNotRunning, NoCapacity, SignalRefused, WorkerInfo
+from visavis.session.sayable import Sayable
 from visavis.session.spec import (
     ChatState,
     ChatStateEvent,
@@ -36,6 +37,8 @@ class FakeDispatcher:
         self.stop_reasons: dict[str, FinishReason] = {}
         self.answers_stop = True
         self.start_error: Exception | None = None
+        self.prepared: dict[str, dict[str, Sayable]] = {}
+        self.told = asyncio.Event()
         self.opened = False
         self.closed = False
         self._events: asyncio.Queue[JobEvent | None] = asyncio.Queue(maxsize=1000)
@@ -89,8 +92,12 @@ class FakeDispatcher:
         while (event := await self._events.get()) is not None:
             yield event
 
+    def prepare(self, project_id: str, rooms: Mapping[str, Sayable]) -> None:
+        self.prepared[project_id] = dict(rooms)
+        self.told.set()
+
     def workers(self) -> list[WorkerInfo]:
-        return [WorkerInfo("fake", 1, "ready", len(self.running), self.capacity, 1000)]
+        return [WorkerInfo("fake", 1, "ready", len(self.running), self.capacity, 1000, 3, 5)]
 
     # --- the worker's part ---------------------------------------------------------------------------
 

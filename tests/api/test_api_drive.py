@@ -282,6 +282,7 @@ async def test_what_happens_is_told(drive: DriveServer) -> None:
     _, job_id = await drive.job()
     where = {"job_id": job_id, "chat_id": CHAT}
     happens = [
+        SpeechRecognized(**where, data=SpeechRecognizedData(text="你", language="CN", input="AUDIO", is_last=False)),
         SpeechRecognized(**where, data=SpeechRecognizedData(text="你好", language="CN", input="AUDIO")),
         SpeakingStart(**where, data=SpeakingStartData(text="Well,")),
         ChatInterrupted(**where, data=SpeakingStopData(text="Well,", duration_ms=700)),

@@ -77,6 +77,8 @@ async def test_metrics(server: Server) -> None:
         'visavis_workers{state="ready"} 1.0',
         "visavis_worker_capacity 100.0",
         'visavis_worker_rss_bytes{worker="fake"} 1000.0',
+        'visavis_ahead_sentences{worker="fake"} 5.0',
+        'visavis_ahead_sentences_made{worker="fake"} 3.0',
         "visavis_frames_total 150.0",
         "visavis_late_frames_total 1.0",
         f'visavis_session_fps{{job_id="{job_id}"}} 25.0',

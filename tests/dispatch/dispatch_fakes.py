@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import socket
 import subprocess
@@ -14,6 +15,7 @@ import time
 from typing import Any
 
 from visavis.errors import VisavisError
+from visavis.session.sayable import Sayable
 from visavis.session.spec import (
     ChatState,
     ChatStateEvent,
@@ -35,6 +37,8 @@ class FakeHost:
         self.emit = emit
         self.jobs: dict[str, JobSpec] = {}
         self.beats = 0
+        self.told: dict[tuple[str, str], Sayable | None] = {}
+        self.rests: list[bool] = []
 
     async def load(self) -> None:
         match self.behaviour.get("load"):
@@ -82,6 +86,9 @@ class FakeHost:
         match action:
             case "say":
                 self.tell(job_id, argument, "")
+            case "told":
+                rooms = {"/".join(room): what.first[0] for room, what in self.told.items() if what is not None}
+                self.tell(job_id, json.dumps(rooms), json.dumps(self.rests))
             case "flood":
                 for number in range(int(argument)):
                     self.tell(job_id, str(number), "")
@@ -124,6 +131,15 @@ class FakeHost:
     def stats(self, job_id: str) -> dict[str, float]:
         self.beats += 1
         return {"beats": self.beats, "broken": float("nan")}
+
+    def prepare(self, project_id: str, room_id: str, what: Sayable | None) -> None:
+        self.told[project_id, room_id] = what
+
+    def rest(self, resting: bool) -> None:
+        self.rests.append(resting)
+
+    def prepared(self) -> tuple[int, int]:
+        return self.beats, len(self.told)
 
     async def close(self) -> None:
         if "closed" in self.behaviour:

@@ -18,8 +18,10 @@ from visavis.motion.director import Director
 from visavis.rtc.room import Microphone, RoomEvents
 from visavis.session.conversation import Parts
 from visavis.session.easel import Easel
+from visavis.session.excuses import nothing_ready
 from visavis.session.hearing import EmbeddedRecogniser
-from visavis.session.services import EmbeddedSynthesiser
+from visavis.session.sayable import Sayable
+from visavis.session.services import EmbeddedSynthesiser, Ready
 from visavis.session.spec import JobEvent, JobSpec, RtcUser
 from visavis.session.stage import Stage
 from visavis.settings import Settings
@@ -95,6 +97,15 @@ class FakeAhead:
     def end(self, job_id: str) -> None:
         self.calls.append(f"end {job_id}")
 
+    def prepare(self, project_id: str, room_id: str, what: Sayable | None) -> None:
+        self.calls.append(f"prepare {project_id}/{room_id}")
+
+    def rest(self, resting: bool) -> None:
+        self.calls.append(f"rest {resting}")
+
+    def progress(self) -> tuple[int, int]:
+        return 1, 3
+
     def aside(self, job_id: str, who: str, speaking: bool) -> None:
         self.asides.append((job_id, who, speaking))
 
@@ -118,6 +129,8 @@ class FakeEngines:
     rooms: list[FakeRoom] = field(default_factory=list)
     renderer: type[FakeRenderer] = FakeRenderer
     refusal: str = ""
+    ready: Ready = nothing_ready
+    admits: Any = None
     closed: bool = False
 
     def director(self, spec: JobSpec) -> Director:
@@ -141,6 +154,8 @@ class FakeEngines:
             EmbeddedRecogniser(FakeRecogniser(), None),
             self.dialogue,
             EmbeddedSynthesiser(self.synthesiser, spec.voices, "en"),
+            self.ready,
+            self.admits,
         )
 
     async def close(self) -> None:

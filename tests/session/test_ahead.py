@@ -12,9 +12,20 @@ import pytest
 import structlog
 
 from visavis.dialogue import phrases
+from visavis.dialogue.knowledge.library import packed
 from visavis.session.ahead import FIXED, Ahead
+from visavis.session.sayable import Sayable, sayable
 from visavis.session.services import EmbeddedSynthesiser
-from visavis.session.spec import JobSpec, PacifySpec, RobotSpec, VoiceSpec
+from visavis.session.spec import (
+    InstructionSpec,
+    JobSpec,
+    LibrarySpec,
+    LlmSpec,
+    PacifySpec,
+    RobotSpec,
+    RoleSpec,
+    VoiceSpec,
+)
 from visavis.speech.cache import CachedSynthesiser
 from visavis.speech.types import NORMAL, Language, SpeechChunk, VoiceSettings
 from visavis.speech.voices import DEFAULT
@@ -251,6 +262,129 @@ async def test_a_job_s_sentences_are_made_in_its_voices(
     assert len(inner.begun) == begun, "all of it was in the cache"
 
 
+def room(**robot: object) -> Sayable:
+    """What is said in a room whose robot speaks English, with nothing stored unless told."""
+    what = sayable(RobotSpec(**{"knowledge": ["none"], **robot}), [VoiceSpec()], "en", "en")
+    assert what is not None
+    return what
+
+
+async def test_what_a_room_may_say_is_made_before_any_job_starts(
+    cache: CachedSynthesiser, inner: SlowSynthesiser, knowledge: list[Path]
+) -> None:
+    work = Ahead(cache, knowledge, enabled=True)
+    inner.let_go(100)
+    work.go_on()
+    await finished(work)
+    work.prepare("p1", "r1", room(welcome="Welcome to the museum. Do come in."))
+    work.go_on()
+    await inner.until(lambda: "Welcome to the museum. Do come in." in inner.finished)
+    await finished(work)
+    assert await kept(cache, inner, "Welcome to the museum. Do come in."), "a welcome is said as a whole"
+    made, total = work.progress()
+    assert made == total > len(TEXTS)
+
+
+async def test_rooms_take_turns_so_that_no_welcome_waits_for_another_room_s_thousandth_answer(
+    cache: CachedSynthesiser, inner: SlowSynthesiser, knowledge: list[Path], tmp_path: Path
+) -> None:
+    long = tmp_path / "library.json"
+    long.write_bytes(packed("Long", [{"text": f"Answer {i}.", "question": f"Question {i}?"} for i in range(200)]))
+    role = RoleSpec(libraries={"en": [LibrarySpec(file=str(long))]})
+    work = Ahead(cache, knowledge, enabled=True)
+    work.go_on()
+    work.prepare("p1", "big", room(welcome="Welcome to the archive.", role=role))
+    work.prepare("p2", "small", room(welcome="Welcome to the café."))
+    inner.let_go(1000)
+    await finished(work)
+    assert inner.finished.index("Welcome to the café.") < 5
+    assert "Answer 199." in inner.finished
+
+
+async def test_a_job_that_runs_goes_before_rooms(
+    cache: CachedSynthesiser, inner: SlowSynthesiser, knowledge: list[Path]
+) -> None:
+    work = Ahead(cache, knowledge, enabled=True)
+    work.prepare("p1", "r1", room(welcome="Welcome to the museum."))
+    work.begin(job(knowledge, welcome="Hello and welcome."))
+    inner.let_go(100)
+    work.go_on()
+    await finished(work)
+    total = int(work.stats("j")["ahead_total"])
+    assert "Welcome to the museum." not in inner.finished[:total]
+    assert "Welcome to the museum." in inner.finished
+
+
+async def test_words_that_were_changed_are_made_and_those_that_are_gone_are_not(
+    cache: CachedSynthesiser, inner: SlowSynthesiser, knowledge: list[Path]
+) -> None:
+    work = Ahead(cache, knowledge, enabled=True)
+    work.prepare("p1", "r1", room(welcome="Old words."))
+    work.prepare("p1", "r2", room(welcome="Gone words."))
+    work.prepare("p1", "r1", room(welcome="New words."))
+    work.prepare("p1", "r2", None)
+    inner.let_go(100)
+    work.go_on()
+    await finished(work)
+    assert "New words." in inner.finished
+    assert not {"Old words.", "Gone words."} & set(inner.begun)
+
+
+async def test_what_a_role_says_word_for_word_is_made_and_the_rest_is_not(
+    cache: CachedSynthesiser, inner: SlowSynthesiser, knowledge: list[Path], tmp_path: Path
+) -> None:
+    file = tmp_path / "library.json"
+    items = [
+        {"text": "From nine to five. Daily.", "question": "When are you open?"},
+        {"text": "A paragraph of a document.", "title": "Visitors", "file": "guide.pdf", "number": 1},
+    ]
+    file.write_bytes(packed("Visitors", items))
+    instructions = [
+        InstructionSpec(name="light", instruction="Lights on", replies={"en": "It is light now."}),
+        InstructionSpec(name="go", instruction="Go to {place}", replies={"en": "I go to the {place}."}),
+    ]
+    role = RoleSpec(instructions=instructions, libraries={"en": [LibrarySpec(file=str(file))]})
+    work = Ahead(cache, knowledge, enabled=True)
+    work.begin(job(knowledge).model_copy(update={"robot": RobotSpec(role=role)}))
+    inner.let_go(100)
+    work.go_on()
+    await finished(work)
+    said = inner.finished[: int(work.stats("j")["ahead_total"])]
+    assert {"From nine to five.", "Daily.", "It is light now."} <= set(said)
+    assert not [text for text in inner.begun if "{" in text or "paragraph" in text]
+    assert not set(TEXTS) & set(said), "it knows something of its own"
+
+
+async def test_a_robot_that_asks_a_language_model_has_no_stored_answers(
+    cache: CachedSynthesiser, inner: SlowSynthesiser, knowledge: list[Path]
+) -> None:
+    work = Ahead(cache, knowledge, enabled=True)
+    asking = RobotSpec(app_type=6, welcome="Hello and welcome.", llm=LlmSpec(url="http://model.test/v1"))
+    work.begin(job([]).model_copy(update={"robot": asking}))
+    inner.let_go(100)
+    work.go_on()
+    await finished(work)
+    said = inner.finished[: int(work.stats("j")["ahead_total"])]
+    assert said == ["Hello and welcome.", *(fixed["en"] for fixed in FIXED)]
+
+
+async def test_it_rests_while_another_worker_has_a_job(
+    cache: CachedSynthesiser, inner: SlowSynthesiser, knowledge: list[Path]
+) -> None:
+    work = Ahead(cache, knowledge, enabled=True, settle_s=0.01)
+    work.go_on()
+    await inner.until(lambda: len(inner.begun) == 1)
+    work.rest(True)
+    await inner.until_given_up(inner.begun[0])
+    work.prepare("p1", "r1", room(welcome="Welcome to the museum."))
+    work.go_on()
+    assert work._task is None
+    inner.let_go(100)
+    work.rest(False)
+    await inner.until(lambda: "Welcome to the museum." in inner.finished)
+    await finished(work)
+
+
 async def test_many_jobs_leave_no_endless_list(
     cache: CachedSynthesiser, inner: SlowSynthesiser, knowledge: list[Path]
 ) -> None:
@@ -280,7 +414,8 @@ async def test_progress_is_logged_at_intervals(
 
 
 def test_whatever_any_robot_may_say_is_on_the_list() -> None:
-    said = [value for name, value in vars(phrases).items() if name.isupper() and set(value) == set(get_args(Language))]
+    said = [value for name, value in vars(phrases).items() if name.isupper() and name[0] != "_"]
+    said = [value for value in said if set(value) == set(get_args(Language)) and value["en"].strip(" ,")]
     assert [value for value in said if value not in FIXED] == []
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import pytest_asyncio
 from engine_fakes import Events, FakeEngines, FakeRoom, at_rest, job
+from pipecat.frames.frames import UserStoppedSpeakingFrame
 from session_fakes import FakeSynthesiser
 
 from visavis.dialogue import phrases
@@ -20,6 +21,7 @@ from visavis.session.driver import MAX_SOUND_S
 from visavis.session.host import create_host
 from visavis.session.script import TurnRecord, Utterance
 from visavis.session.spec import DriveCommand, RobotSpec, SessionCommand
+from visavis.session.turns.frames import HypothesisFrame
 from visavis.session.types import CommandRefused
 from visavis.settings import Settings
 
@@ -175,6 +177,47 @@ async def test_a_question_begins_a_new_chat(driving: Driving) -> None:
     turn: Any = await driving.events.journal.wait("turn")
     assert (turn.heard, turn.answered, turn.interrupted) == ("who are you?", "I am driven.", False)
     assert driving.engines.dialogue.turns == [], "nobody else answers"
+
+
+async def heard_so_far(driving: Driving, *texts: str) -> None:
+    """What recognition made of a turn that is still open, and what it made of all of it."""
+    answerer: Any = driving.host._sessions["j1"]._conversation._answerer
+    for text in texts:
+        await answerer.queue_frame(HypothesisFrame(text=text, language="en", settled=text == texts[-1]))
+
+
+async def test_what_is_heard_so_far_replaces_itself_and_then_is_the_question(driving: Driving) -> None:
+    await driving.start()
+    chat = await driving.open()
+    answerer: Any = driving.host._sessions["j1"]._conversation._answerer
+    await heard_so_far(driving, "who", "who are you", "who are you")
+    await answerer.queue_frame(UserStoppedSpeakingFrame())
+    began = await driving.next("START_CHAT")
+    await driving.next("SPEECH_RECOGNIZED")
+    told = [one for one in driving.told() if one.command == "SPEECH_RECOGNIZED"]
+    assert [(one.data.text, one.data.is_last) for one in told] == [
+        ("who", False),
+        ("who are you", False),
+        ("who are you", True),
+    ]
+    assert {one.chat_id for one in told} == {began.chat_id} != {chat}
+    order = [one.command for one in driving.told()[-4:]]
+    assert order == ["SPEECH_RECOGNIZED", "SPEECH_RECOGNIZED", "START_CHAT", "SPEECH_RECOGNIZED"]
+
+
+async def test_what_was_no_question_is_taken_back_and_cannot_be_answered(driving: Driving) -> None:
+    await driving.start()
+    chat = await driving.open()
+    answerer: Any = driving.host._sessions["j1"]._conversation._answerer
+    await heard_so_far(driving, "hm")
+    so_far = await driving.next("SPEECH_RECOGNIZED")
+    assert await driving.refused("text", chat_id=so_far.chat_id, text="Too early.") == "unknown_chat"
+    await answerer.queue_frame(HypothesisFrame(text="", settled=True))
+    await answerer.queue_frame(UserStoppedSpeakingFrame())
+    back = await driving.next("SPEECH_RECOGNIZED")
+    assert (back.chat_id, back.data.text, back.data.is_last) == (so_far.chat_id, "", False)
+    await driving.drive("text", chat_id=chat, text="I am still in my chat.")
+    assert (await driving.next("SPEAKING_STOP")).chat_id == chat
 
 
 async def test_an_interruption_empties_everything_and_tells_what_was_said(driving: Driving) -> None:
@@ -357,6 +400,15 @@ async def test_a_job_that_answers_by_itself_has_no_driver(driving: Driving) -> N
         (["No mark at all"], ["No mark at all"]),
         (["We go. ", "We do. ", "They"], ["We go.", "We do.", "They"]),
         (["x " * 150, "end"], ["x " * 149 + "x end"]),
+        (
+            [
+                "Run this, please. ``",
+                "`sh\nrm -r x! Really? Yes.\n`",
+                "``\nIt is [done? Yes!](https://a.ex",
+                "ample/?b=1!) now.",
+            ],
+            ["Run this, please.", "It is done?", "Yes!", "now."],
+        ),
     ],
 )
 def test_the_first_clause_leaves_early(pieces: list[str], cut: list[str]) -> None:

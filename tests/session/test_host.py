@@ -214,6 +214,29 @@ async def test_work_ahead_rests_while_a_session_starts_and_then_serves_it_first(
     assert calls[4:] == ["end a", "go on"]
 
 
+async def test_what_rooms_may_say_is_made_at_once_but_not_while_a_session_starts(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = running.engines.ahead.calls
+    running.host.prepare("p", "r", None)
+    assert calls == ["go on", "prepare p/r", "go on"]
+    assert running.host.prepared() == (1, 3)
+    waiting, go = asyncio.Event(), asyncio.Event()
+
+    async def ready(_: Conversation) -> None:
+        waiting.set()
+        await go.wait()
+
+    monkeypatch.setattr(Conversation, "ready", ready)
+    starting = asyncio.create_task(running.host.start(job("slow")))
+    await waiting.wait()
+    del calls[:]
+    running.host.prepare("p", "r", None)
+    assert calls == ["prepare p/r"]
+    go.set()
+    await starting
+
+
 async def test_the_heartbeat_tells_how_much_is_made_ahead(running: Running) -> None:
     await running.start(job_id="a")
     stats = running.host.stats("a")

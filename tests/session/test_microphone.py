@@ -205,7 +205,14 @@ async def test_the_mode_changes_in_the_middle() -> None:
 
 @pytest.mark.parametrize(
     ("wish", "cancelled", "cleaned"),
-    [("auto", None, False), ("auto", True, False), ("auto", False, True), ("on", True, True), ("loud", True, True), ("off", False, False)],
+    [
+        ("auto", None, False),
+        ("auto", True, False),
+        ("auto", False, True),
+        ("on", True, True),
+        ("loud", True, True),
+        ("off", False, False),
+    ],
 )
 async def test_the_echo_is_taken_out_where_nobody_else_does(wish: str, cancelled: bool | None, cleaned: bool) -> None:
     bench = Bench(echo=wish)

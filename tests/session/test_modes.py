@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import numpy as np
@@ -15,9 +14,9 @@ from test_host import Running, _plain_logs, leak_free, running  # noqa: F401
 from test_waking import Ears, HearingEngines, speak
 
 from visavis.dialogue import phrases
-from visavis.session import hearing, services
+from visavis.session import hearing
 from visavis.session.spec import JobSpec, RobotSpec, TurnTakingSpec
-from visavis.speech.types import SpeechChunk, Transcript
+from visavis.speech.types import Transcript
 
 SPOKEN = question()[:-19_200]
 QUIET = np.zeros(16_000, np.int16)
@@ -201,28 +200,3 @@ async def test_recognition_that_hangs_ends_and_the_next_question_is_heard(
     await speak(running, question())
     turn: Any = await running.events.journal.wait("turn", lambda turn: turn.heard != "")
     assert turn.answered == "Two o'clock."
-
-
-class Mute(FakeSynthesiser):
-    """Never makes a sound of what begins with "Hang"."""
-
-    async def say(self, text: str, *rest: Any, **more: Any) -> AsyncIterator[SpeechChunk]:
-        if text.startswith("Hang"):
-            await asyncio.Event().wait()
-        async for chunk in super().say(text, *rest, **more):
-            yield chunk
-
-
-async def test_synthesis_that_hangs_ends_and_the_next_sentence_is_spoken(
-    running: Running,  # noqa: F811
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(services, "STALLED_S", 0.5)
-    running.engines.synthesiser = Mute(0.2)
-    room = await enter(running, "full_duplex")
-    room.say("client-message", t="say", d={"text": "Hang on."})
-    assert (await room.told.wait("error"))["message"] == "speech synthesis failed"
-    await running.events.journal.wait("turn")
-    room.say("client-message", t="say", d={"text": "Here I am."})
-    turn: Any = await running.events.journal.wait("turn", count=2)
-    assert turn.answered == "Here I am."

@@ -125,7 +125,7 @@ async def test_prepared_speech_is_used_once_and_dropped_when_it_is_not() -> None
     assert ahead.take("One.") is None
     ready = ahead.take("Two.")
     assert ready is not None
-    assert len([chunk async for chunk in ready.chunks()]) == 3
+    assert len([chunk async for chunk in ready.chunks(9.0, 9.0)]) == 3
     assert ahead.take("Two.") is None
     await ahead.close()
 
@@ -140,4 +140,4 @@ async def test_prepared_speech_that_fails_fails_when_it_is_spoken() -> None:
     ready = ahead.take("One.")
     assert ready is not None
     with pytest.raises(RuntimeError, match="no voice"):
-        [chunk async for chunk in ready.chunks()]
+        [chunk async for chunk in ready.chunks(9.0, 9.0)]

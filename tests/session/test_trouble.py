@@ -17,6 +17,7 @@ from test_host import Running, _plain_logs, engines, leak_free, running  # noqa:
 
 from visavis.dialogue import phrases
 from visavis.dialogue.types import Sentence, Turn
+from visavis.session import excuses
 from visavis.session.hearing import LONGEST_S, EmbeddedRecogniser
 from visavis.session.session import Session
 from visavis.session.spec import ChatState, SessionCommand
@@ -48,14 +49,18 @@ class Moody(FakeSynthesiser):
 # --- speaking, hearing, answering -------------------------------------------------------------------------------
 
 
-async def test_a_sentence_that_cannot_be_spoken_is_told_and_the_turn_ends(running: Running) -> None:  # noqa: F811
+async def test_a_sentence_that_cannot_be_spoken_is_told_and_the_turn_ends(
+    running: Running,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(excuses, "SHOWN_S", 0.1)
     running.engines.synthesiser = Moody(0.2)
     room = await running.start()
     room.events.media()
     for count in range(1, 5):  # more than Pipecat would bear
         await running.host.command("j1", say("A bad one."))
         turn: Any = await running.events.journal.wait("turn", count=count)
-        assert turn.answered == ""
+        assert turn.answered == phrases.FAILED["en"], "nobody has made it: it is shown"
     error: Any = await room.told.wait("error")
     assert error["message"] == "speech synthesis failed"
     await running.host.command("j1", say("A good one."))

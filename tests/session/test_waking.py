@@ -103,6 +103,7 @@ class HearingEngines(FakeEngines):
             EmbeddedRecogniser(self.ears, None),
             self.dialogue,
             EmbeddedSynthesiser(self.synthesiser, spec.voices, "en"),
+            self.ready,
         )
 
 

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
+import re
 import sys
 import uuid
+import zipfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from huaweicloudsdkcore.http.formdata import FormFile
 from huaweicloudsdkmetastudio.v1 import model
+from pdf_maker import pdf
 from running import Cloud, Guest, RunningServer, guest, serving
 
 from visavis.dialogue import phrases
@@ -70,8 +75,8 @@ def pair(cloud: Cloud, library_id: str, question: str, answer: str) -> None:
     cloud.sdk.create_question_answer(model.CreateQuestionAnswerRequest(body=body))
 
 
-def uploaded(cloud: Cloud, library_id: str, path: Path) -> None:
-    """The document, once it is segmented; each look is a request of its own."""
+def uploaded(cloud: Cloud, library_id: str, path: Path) -> str:
+    """The document's id, once it is segmented; each look is a request of its own."""
     body = model.CreateDocumentRequestBody(file=FormFile(str(path)))
     request = model.CreateDocumentRequest(knowledge_library_id=library_id, body=body)
     made = cloud.sdk.create_document(request).document_id
@@ -80,7 +85,7 @@ def uploaded(cloud: Cloud, library_id: str, path: Path) -> None:
         status = shown.document_task_info.task_status
         assert status != "FAILED", shown.document_task_info.fail_reason
         if status == "SUCCEED":
-            return
+            return str(made)
 
 
 def robot(cloud: Cloud, **libraries: str) -> str:
@@ -99,10 +104,11 @@ def robot(cloud: Cloud, **libraries: str) -> str:
     return cloud.robot(wise_brain_config=model.WiseBrainConfig(role_id=role_id), enable_question_audit=True)
 
 
-async def answered(visitor: Guest, question: str) -> str:
+async def answered(visitor: Guest, question: str, *, heard_out: bool = True) -> str:
     visitor.tell("send-text", content=question)
     said = await visitor.until("bot-output", lambda data: data["aggregated_by"] == "sentence")
-    await visitor.until("bot-stopped-speaking")
+    if heard_out:
+        await visitor.until("bot-stopped-speaking")
     return str(said["text"])
 
 
@@ -132,6 +138,9 @@ async def test_answers_from_libraries_are_cited_and_refused_questions_are_not_ke
         assert await answered(visitor, "What does a ticket cost?") == "A ticket costs twelve euros."
         assert "café" in await answered(visitor, "Where can I have lunch?")
         assert await answered(visitor, "Tell me about the d-r-a-g-o-n") == phrases.REFUSED["en"]
+    told = json.dumps(visitor.log)
+    assert "What does a ticket cost?" in told
+    assert "d-r-a-g-o-n" not in told
     ticket, lunch, refused = await report(store, visitor.job.job_id)
     assert ticket["citations"] == ["Visitors / How much is a ticket?"]
     (cited,) = lunch["citations"]
@@ -142,3 +151,88 @@ async def test_answers_from_libraries_are_cited_and_refused_questions_are_not_ke
     await asyncio.to_thread(pair, cloud, pairs, "Is there a cloakroom?", "The cloakroom is beside the stairs.")
     async with guest(cloud, room_id, keep_pictures=False) as visitor:
         assert await answered(visitor, "Do you have a cloakroom?") == "The cloakroom is beside the stairs."
+
+
+@dataclass(frozen=True)
+class Format:
+    """A file of that name, and what only it knows."""
+
+    name: str
+    content: bytes
+    question: str
+    fact: str
+
+
+def formats() -> list[Format]:
+    """One of each kind, as an office would have them."""
+    word = io.BytesIO()
+    paragraphs = "".join(
+        f"<w:p>{style}<w:r><w:t>{text}</w:t></w:r></w:p>"
+        for style, text in (
+            ('<w:pPr><w:pStyle w:val="Heading1"/></w:pPr>', "Parking"),
+            ("", "Visitors park their cars in the garage on Mill Lane. The first two hours of parking are free."),
+        )
+    )
+    with zipfile.ZipFile(word, "w") as archive:
+        archive.writestr(
+            "word/document.xml",
+            '<?xml version="1.0"?><w:document xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main">'
+            f"<w:body>{paragraphs}</w:body></w:document>",
+        )
+    page = """<!doctype html><title>Library</title><script>var hidden = "the wifi password";</script>
+<h1>Reading room</h1><p>The reading room lends <b>headphones</b> against a deposit of ten euros.</p>"""
+    table = "Room,Seats,Projector\nAmber room,40,yes\nIvory room,12,no\n"
+    return [
+        Format("wifi.pdf", pdf([["Internet access", "The wifi network for guests is called OpenHarbour.",
+                                 "Everybody may use the wifi without a password."]]), "What is the wifi network called?", "OpenHarbour"),
+        Format("parking.docx", word.getvalue(), "Where can I park my car?", "Mill Lane"),
+        Format("lockers.md", b"# Lockers\n\nThe **lockers** stand behind the [ticket desk](https://example.org/?a=1). "
+               b"A locker takes a *one-euro* coin.\n\n```sh\nopen --locker 7\n```\n", "Where are the lockers?", "ticket desk"),
+        Format("reading.html", page.encode(), "What is the deposit for headphones?", "ten euros"),
+        Format("accessibility.txt", b"Wheelchairs can be borrowed at the north entrance. Please book a wheelchair one day ahead.\n",
+               "Where can I borrow a wheelchair?", "north entrance"),
+        Format("rooms.csv", table.encode(), "How many seats does the Ivory room have?", "12"),
+    ]  # fmt: skip
+
+
+async def test_documents_of_every_format_are_quoted_and_cited(
+    museum: RunningServer, store: BucketServer, tmp_path: Path
+) -> None:
+    """Imported, segmented, previewed, recalled, asked for, and cited: each knows what no other does."""
+    files = formats()
+    for one in files:
+        (tmp_path / one.name).write_bytes(one.content)
+
+    def made() -> tuple[Cloud, str]:
+        cloud = reported(museum, store)
+        documents = library(cloud, "House", "DOCUMENT")
+        for one in files:
+            stored = uploaded(cloud, documents, tmp_path / one.name)
+            cut = model.DocumentSegmentParam(split_type=1)
+            previewed = cloud.sdk.preview_document_segment(
+                model.PreviewDocumentSegmentRequest(document_id=stored, preview_lines=9, body=cut)
+            )
+            listed = cloud.sdk.list_document_segment(model.ListDocumentSegmentRequest(document_id=stored))
+            for segments in (previewed.body, [segment.text for segment in listed.data]):
+                text = " ".join(map(str, segments))
+                assert one.fact in text, one.name
+                assert not re.search("<|hidden", text), "text, and no markup"
+        for one in files:
+            asked = model.RecallKnowledgeLibraryRequestBody(
+                knowledge_library_id=documents, knowledge_type="DOCUMENT", query=one.question, topk=1
+            )
+            found = cloud.sdk.check_recall_knowledge_library(model.CheckRecallKnowledgeLibraryRequest(body=asked)).body
+            assert [hit.file_name for hit in found] == [one.name]
+        return cloud, cloud.room(robot_id=robot(cloud, DOCUMENT=documents))
+
+    cloud, room_id = await asyncio.to_thread(made)
+    async with guest(cloud, room_id, keep_pictures=False) as visitor:
+        for one in files:
+            said = await answered(visitor, one.question, heard_out=one is files[-1])
+            assert one.fact in said, (one.name, said)
+            assert not re.search(r"[*`<>]|https?:|--locker", said), said
+    turns = await report(store, visitor.job.job_id)
+    assert [turn["asked"] for turn in turns] == [one.question for one in files]
+    for turn, one in zip(turns, files, strict=True):
+        (cited,) = turn["citations"]
+        assert re.match(rf"House / {one.name} #\d", cited), cited

@@ -34,20 +34,25 @@ def room_of(cloud: Cloud, **ours: Any) -> str:
     return room_id
 
 
-async def spoken(text: str) -> tuple[np.ndarray, int]:
-    """What a voice makes of it."""
+async def spoken(*texts: str) -> list[tuple[np.ndarray, int]]:
+    """What a voice makes of each, with its sample rate."""
     voice = await asyncio.to_thread(create_synthesiser, Settings())
-    chunks = [chunk.pcm async for chunk in voice.say(text, "default", "en", NORMAL)]
-    return np.concatenate([*chunks, np.zeros(voice.sample_rate // 2, np.int16)]), voice.sample_rate
+    quiet, made = np.zeros(voice.sample_rate // 2, np.int16), []
+    for text in texts:
+        chunks = [chunk.pcm async for chunk in voice.say(text, "default", "en", NORMAL)]
+        made.append((np.concatenate([*chunks, quiet]), voice.sample_rate))
+    voice.close()
+    return made
 
 
 async def test_a_sleeper_answers_to_its_name_and_to_a_radar(server: RunningServer, cloud: Cloud) -> None:
-    room_id = await asyncio.to_thread(room_of, cloud, wake_words=["Hey Mira"])
-    call = await spoken("Hey Mira, which languages can you speak?")
+    room_id = await asyncio.to_thread(room_of, cloud, wake_words=["Hey Mira", "小慧小慧"])
+    call, called_zh = await spoken("Hey Mira, which languages can you speak?", "小慧小慧，你会说哪些语言？")
     async with guest(cloud, room_id, keep_pictures=False) as visitor:
         visitor.command("sleep")
         await visitor.until("enterSleep")
         await visitor.client.speak(*recorded("en.wav"))
+        await visitor.client.speak(*recorded("zh.wav"))
         silence = np.zeros(48_000 * 3, np.int16)
         await visitor.client.speak(silence)
         info = visitor.job.rtc_room_info
@@ -66,7 +71,16 @@ async def test_a_sleeper_answers_to_its_name_and_to_a_radar(server: RunningServe
         asked = await visitor.until("user-transcription", lambda data: data.get("final"))
         assert "languages" in asked["text"].lower()
         assert "mira" not in asked["text"].lower()
-        await visitor.until("bot-stopped-speaking")
+        await visitor.until("bot-started-speaking")
+        visitor.command("sleep")  # cuts the answer
+        await visitor.until("enterSleep")
+        await visitor.client.speak(*called_zh)
+        assert (await visitor.until("enterActive"))["wakeupType"] == "VOICE"
+        asked = await visitor.until("user-transcription", lambda data: data.get("final"))
+        assert "语言" in asked["text"]
+        assert "小" not in asked["text"], "the name is no part of the question"
+        answer = await visitor.until("bot-output")
+        assert any("\u4e00" <= sign <= "\u9fff" for sign in answer["text"])
 
 
 async def test_push_to_talk_answers_when_the_button_is_let_go(server: RunningServer, cloud: Cloud) -> None:

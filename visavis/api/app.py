@@ -35,6 +35,7 @@ from visavis.api.services.assets import Assets
 from visavis.api.services.jobs import JobService
 from visavis.api.services.pictures import Pictures
 from visavis.api.services.reporting import Reports
+from visavis.api.services.warming import Warming
 from visavis.api.skeleton import ContractDoor, make_routes
 from visavis.api.throttle import Rate
 from visavis.contract.loading import contract
@@ -84,11 +85,13 @@ def create_app(
                 library,
                 metrics,
                 clock,
+                Warming(settings, database, dispatcher),
                 rate=Rate(settings.project_rate, settings.project_burst),
             )
             await app.state.context.segmenting.resume(app.state.context)
             await app.state.context.speaking.resume(app.state.context)
             await dispatcher.open()
+            await app.state.context.warming.resume()
             drivers = app.state.context.drivers
             consumer = asyncio.create_task(
                 events.consume(dispatcher, service, metrics, reports, drivers), name="job-events"
@@ -100,6 +103,7 @@ def create_app(
             try:
                 yield
             finally:
+                await app.state.context.warming.close()
                 await _shut(dispatcher, service, consumer)
                 delivering.cancel()
                 await asyncio.gather(delivering, return_exceptions=True)
@@ -107,6 +111,7 @@ def create_app(
             if (context := getattr(app.state, "context", None)) is not None:
                 await context.segmenting.close()
                 await context.speaking.close()
+                await context.chats.aclose()
             await database.close()
 
     app = FastAPI(

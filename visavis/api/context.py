@@ -13,11 +13,13 @@ from fastapi import Depends, Request
 from visavis.api.catalogue import Catalogue
 from visavis.api.metrics import Metrics
 from visavis.api.services.assets import Assets
+from visavis.api.services.chatting_open import OpenDialogues
 from visavis.api.services.driving import Drivers
 from visavis.api.services.jobs import JobService
 from visavis.api.services.recalling import Recall
 from visavis.api.services.segmenting import Segmenting
 from visavis.api.services.speaking import Speaking
+from visavis.api.services.warming import Warming
 from visavis.api.throttle import Rate, Throttle
 from visavis.dispatch.types import Dispatcher
 from visavis.settings import Settings
@@ -38,6 +40,7 @@ class Context:
     assets: Assets
     metrics: Metrics
     clock: Callable[[], float]
+    warming: Warming
     passwords: Throttle = field(default_factory=Throttle)
     password_hosts: Throttle = field(default_factory=lambda: Throttle(limit=30))
     # Argon2 takes memory and CPU on purpose; only so many passwords are checked at the same time.
@@ -45,6 +48,7 @@ class Context:
     codes: Throttle = field(default_factory=lambda: Throttle(limit=10))
     rate: Rate = field(default_factory=lambda: Rate(0, 1))
     recall: Recall = field(default_factory=Recall)
+    chats: OpenDialogues = field(default_factory=OpenDialogues)
     segmenting: Segmenting = field(default_factory=Segmenting)
     speaking: Speaking = field(default_factory=Speaking)
     drivers: Drivers = field(default_factory=Drivers)

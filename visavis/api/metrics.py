@@ -42,6 +42,15 @@ class Metrics:
         self.worker_memory = Gauge(
             "visavis_worker_rss_bytes", "Resident memory of a worker", ["worker"], registry=registry
         )
+        self.preparing = Gauge(
+            "visavis_ahead_sentences",
+            "Stored sentences that a worker is to synthesise ahead",
+            ["worker"],
+            registry=registry,
+        )
+        self.prepared = Gauge(
+            "visavis_ahead_sentences_made", "Of those, the ones that are synthesised", ["worker"], registry=registry
+        )
         self.turns = Counter("visavis_turns", "Questions answered", ["language", "interrupted"], registry=registry)
         self.turn_seconds = Histogram(
             "visavis_turn_seconds",
@@ -131,10 +140,13 @@ class Metrics:
         """The text that Prometheus reads."""
         self.sessions.set(running)
         self.workers.clear()
-        self.worker_memory.clear()
+        for gauge in (self.worker_memory, self.preparing, self.prepared):
+            gauge.clear()
         for state in ("starting", "ready", "draining", "dead"):
             self.workers.labels(state).set(sum(worker.state == state for worker in workers))
         for worker in workers:
             self.worker_memory.labels(worker.name).set(worker.rss_bytes)
+            self.preparing.labels(worker.name).set(worker.preparing)
+            self.prepared.labels(worker.name).set(worker.prepared)
         self.worker_capacity.set(sum(worker.capacity for worker in workers if worker.state == "ready"))
         return generate_latest(self.registry)

@@ -25,6 +25,7 @@ from visavis.api.context import Context
 from visavis.api.errors import http_response, response
 from visavis.api.identity import Identity, enter, header, identify
 from visavis.api.parse import check_json
+from visavis.api.services.warming import changes_words
 from visavis.contract import checking
 from visavis.contract.errors import ApiError, ErrorCode
 from visavis.contract.model import Contract, Operation, Shape
@@ -218,6 +219,7 @@ class _Endpoint:
     def __init__(self, operation: Operation, handler: Handler, shapes: Mapping[str, Shape]) -> None:
         self.operation = operation
         self._handler = handler
+        self._changes_words = changes_words(operation)
         # The SDK's name for an answer that is a list as a whole; on the wire there is no such field.
         self._bare = operation.answer in shapes and shapes[operation.answer].fields.keys() == {"body"}
 
@@ -247,6 +249,8 @@ class _Endpoint:
                 request=request,
             )
             result = await self._handler(call)
+            if self._changes_words:
+                context.warming.changed(project_id)
         finally:
             if form is not None:
                 await form.close()

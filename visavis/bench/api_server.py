@@ -11,7 +11,7 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final
 
 import uvicorn
@@ -21,6 +21,7 @@ from visavis import log
 from visavis.api.app import create_app
 from visavis.bench.load import HOST
 from visavis.dispatch.types import JobNotRunning, WorkerInfo
+from visavis.session.sayable import Sayable
 from visavis.session.spec import FinishReason, HeldEvent, JobEvent, JobSpec, SessionCommand, Signal, SignalReply
 from visavis.settings import Settings
 
@@ -51,6 +52,8 @@ class NoWorkers:
 
     async def stop(self, job_id: str, reason: FinishReason = "NORMAL") -> None:
         raise JobNotRunning(job_id)
+
+    def prepare(self, project_id: str, rooms: Mapping[str, Sayable]) -> None: ...
 
     async def events(self) -> AsyncIterator[JobEvent]:
         while (event := await self._events.get()) is not None:

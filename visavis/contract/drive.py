@@ -238,12 +238,14 @@ class ChatStateData(Told):
 
 
 class SpeechRecognizedData(Told):
-    """What the person said or typed: always final."""
+    """What the person said or typed. Each replaces the one before it in its chat."""
 
-    text: str
+    text: str = Field(description="all of it so far; empty where is_last is false: what was heard so far was nothing")
     language: Literal["CN", "EN"]
     input: Literal["AUDIO", "TEXT"] = Field(description="said aloud, or typed")
-    is_last: Literal[True] = True
+    is_last: bool = Field(
+        True, description="true: the whole question, to be answered; false: the person is still speaking"
+    )
 
 
 class SpeakingStartData(Told):
@@ -291,10 +293,10 @@ class ChatStateTold(_ToldPayload):
 
 
 class SpeechRecognized(_ToldPayload):
-    """The person's question; follows its START_CHAT."""
+    """The person's question; follows its START_CHAT. Before that, while the person speaks, what was heard so far."""
 
     command: Literal["SPEECH_RECOGNIZED"] = "SPEECH_RECOGNIZED"
-    chat_id: str
+    chat_id: str = Field(description="where is_last is false: that which the START_CHAT of the question will tell")
     data: SpeechRecognizedData
 
 

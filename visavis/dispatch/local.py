@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 
 from visavis import log
 from visavis.dispatch import codes
 from visavis.dispatch.channel import MessageTooLarge
 from visavis.dispatch.coalescing import CoalescingQueue, QueueClosed
-from visavis.dispatch.messages import CommandRequest, SignalRequest, Start, Stop
+from visavis.dispatch.messages import CommandRequest, Prepare, Rest, SignalRequest, Start, Stop
 from visavis.dispatch.process import Limits, WorkerProcess
 from visavis.dispatch.types import (
     DispatchError,
@@ -21,6 +22,7 @@ from visavis.dispatch.types import (
     WorkerInfo,
     WorkersFailed,
 )
+from visavis.session.sayable import Sayable
 from visavis.session.spec import (
     FinishedEvent,
     FinishReason,
@@ -41,6 +43,9 @@ START_ATTEMPTS = 3
 
 KILL_RESERVE_S = 1.0
 """The part of close()'s time that is kept for killing."""
+
+ROOMS_PREPARED = 256
+"""Rooms whose words the workers are told; of more, those that were told last."""
 
 logger = log.get("visavis.dispatch")
 
@@ -96,6 +101,7 @@ class LocalDispatcher:
         self._jobs: dict[str, _Job] = {}
         self._placed: dict[WorkerProcess, int] = {}
         self._placements = itertools.count(1)
+        self._sayable: OrderedDict[tuple[str, str], Sayable] = OrderedDict()
         self._events: CoalescingQueue[JobEvent] = CoalescingQueue(events_waiting)
         self._consumed = False
         self._group = asyncio.TaskGroup()
@@ -229,6 +235,7 @@ class LocalDispatcher:
             if load[worker] < self._settings.sessions_per_worker and worker.post(Start(spec=spec)):
                 self._jobs[spec.job_id] = _Job(spec.job_id, worker)
                 self._placed[worker] = next(self._placements)
+                self._let_rest()
                 return
         raise NoCapacity(f"all {len(load)} ready workers are full")
 
@@ -255,6 +262,22 @@ class LocalDispatcher:
             job.asked_to_stop = reason
             self._group.create_task(self._stop(job, reason), name=f"stop {job_id}")
 
+    def prepare(self, project_id: str, rooms: Mapping[str, Sayable]) -> None:
+        """Tell every worker what the project's rooms may say; see the protocol."""
+        news: dict[tuple[str, str], Sayable | None] = {room: None for room in self._sayable if room[0] == project_id}
+        news |= {(project_id, room_id): what for room_id, what in rooms.items()}
+        for room, what in news.items():
+            self._sayable.pop(room, None)
+            if what is not None:
+                self._sayable[room] = what
+        while len(self._sayable) > ROOMS_PREPARED:
+            room, _ = self._sayable.popitem(last=False)
+            news[room] = None
+        for worker in self._alive:
+            if worker.state == "ready":
+                for room, what in news.items():
+                    self._tell(worker, room, what)
+
     async def events(self) -> AsyncIterator[JobEvent]:
         """The one stream of events; see the protocol."""
         if self._consumed:
@@ -280,6 +303,8 @@ class LocalDispatcher:
                 jobs.count(worker),
                 self._settings.sessions_per_worker,
                 worker.rss_bytes,
+                worker.prepared,
+                worker.preparing,
             )
             for worker in known
         ]
@@ -323,6 +348,25 @@ class LocalDispatcher:
         slot.failures = 0
         slot.reason = ""
         self._tell_waiting()
+        self._let_rest()
+        if slot.worker is not None:
+            for room, what in self._sayable.items():
+                self._tell(slot.worker, room, what)
+
+    def _tell(self, worker: WorkerProcess, room: tuple[str, str], what: Sayable | None) -> None:
+        """A worker that does not read, or a room with very much to say: it is then made when it is said."""
+        try:
+            worker.post(Prepare(project_id=room[0], room_id=room[1], what=what))
+        except MessageTooLarge as error:
+            logger.warning("a room's words are not prepared", project_id=room[0], room_id=room[1], reason=str(error))
+
+    def _let_rest(self) -> None:
+        """A worker without a job prepares nothing while another has one: it cannot hear when somebody speaks there."""
+        busy = {job.worker for job in self._jobs.values()}
+        for worker in self._alive:
+            resting = bool(busy) and worker not in busy
+            if worker.state == "ready" and worker.resting != resting and worker.post(Rest(resting=resting)):
+                worker.resting = resting
 
     def _end(self, job: _Job, why: str) -> None:
         """Finish a job whose session cannot: as it was asked to end, or FAILED."""
@@ -335,6 +379,7 @@ class LocalDispatcher:
     def _finish(self, job: _Job, event: FinishedEvent) -> None:
         """The only place where a job ends: one FinishedEvent each, which never waits (one per job at most)."""
         del self._jobs[job.job_id]
+        self._let_rest()
         job.finished.set()
         self._events.force(event)
         worker = job.worker

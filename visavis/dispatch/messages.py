@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from visavis.session.sayable import Sayable
 from visavis.session.spec import FinishReason, JobEvent, JobSpec, SessionCommand, Signal, SignalReply
 
 
@@ -75,6 +76,22 @@ class Stop(Message):
     reason: FinishReason
 
 
+class Prepare(Message):
+    """What a room may say, to be synthesised while nobody talks, in place of what was told of it before; None: nothing."""
+
+    type: Literal["prepare"] = "prepare"
+    project_id: str
+    room_id: str
+    what: Sayable | None
+
+
+class Rest(Message):
+    """Whether another worker has a job, and this one none: it then prepares nothing."""
+
+    type: Literal["rest"] = "rest"
+    resting: bool
+
+
 class Shutdown(Message):
     """Stop all jobs and exit within ``grace_s``."""
 
@@ -99,10 +116,12 @@ class LoadFailed(Message):
 
 
 class Pong(Message):
-    """The event loop runs."""
+    """The event loop runs. ``prepared`` of ``preparing`` sentences are synthesised ahead."""
 
     type: Literal["pong"] = "pong"
     rss_bytes: int
+    prepared: int = 0
+    preparing: int = 0
 
 
 class Reply(Message):
@@ -133,7 +152,8 @@ class Event(Message):
 
 Request = SignalRequest | CommandRequest
 ToWorker = Annotated[
-    Hello | Ping | Start | SignalRequest | CommandRequest | Cancel | Stop | Shutdown, Field(discriminator="type")
+    Hello | Ping | Start | SignalRequest | CommandRequest | Cancel | Stop | Prepare | Rest | Shutdown,
+    Field(discriminator="type"),
 ]
 ToServer = Annotated[Ready | LoadFailed | Pong | Reply | Refusal | Event, Field(discriminator="type")]
 

@@ -76,6 +76,8 @@ class WorkerProcess:
         self.name = name
         self.state: WorkerState = "starting"
         self.rss_bytes = 0
+        self.prepared = self.preparing = 0
+        self.resting = False
         self.was_ready = False
         self._settings = settings
         self._session_host = session_host
@@ -219,6 +221,7 @@ class WorkerProcess:
         match message:
             case Pong():
                 self.rss_bytes = message.rss_bytes
+                self.prepared, self.preparing = message.prepared, message.preparing
             case Event():
                 self._delivering = True
                 try:

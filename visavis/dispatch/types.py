@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from visavis.errors import VisavisError
+from visavis.session.sayable import Sayable
 from visavis.session.spec import FinishReason, JobEvent, JobSpec, SessionCommand, Signal, SignalReply
 
 
@@ -40,6 +41,7 @@ class WorkerInfo:
     """One worker as the operator sees it.
 
     state: starting, ready, draining (takes no new jobs, is replaced already), dead (its replacement waits to start).
+    ``prepared`` of the ``preparing`` sentences that rooms may say are synthesised ahead.
     """
 
     name: str
@@ -48,6 +50,8 @@ class WorkerInfo:
     jobs: int
     capacity: int
     rss_bytes: int = 0
+    prepared: int = 0
+    preparing: int = 0
 
 
 class Dispatcher(Protocol):
@@ -88,6 +92,13 @@ class Dispatcher(Protocol):
         """Ask the job to end; a FinishedEvent of this reason follows in bounded time. Raises JobNotRunning.
 
         Asking again changes nothing.
+        """
+        ...
+
+    def prepare(self, project_id: str, rooms: Mapping[str, Sayable]) -> None:
+        """What the project's rooms may say from now on, all of them by their ids, in place of what was told before.
+
+        Workers synthesise it while nobody talks. Returns at once; what cannot be told is left out.
         """
         ...
 

@@ -35,10 +35,12 @@ from visavis.dispatch.messages import (
     Message,
     Ping,
     Pong,
+    Prepare,
     Ready,
     Refusal,
     Reply,
     Request,
+    Rest,
     Shutdown,
     SignalRequest,
     Start,
@@ -191,7 +193,9 @@ class Worker:
     def _take(self, message: Message) -> None:
         match message:
             case Ping():
-                self._post(Pong(rss_bytes=system.rss_bytes()), key="pong")
+                prepared, preparing = self._host.prepared()
+                pong = Pong(rss_bytes=system.rss_bytes(), prepared=prepared, preparing=preparing)
+                self._post(pong, key="pong")
             case Start(spec=spec):
                 job = self._jobs[spec.job_id] = _Job(spec)
                 job.starting = self._group.create_task(self._start(job))
@@ -203,6 +207,10 @@ class Worker:
                     self._requests[message.id].cancel()
             case Stop():
                 self._group.create_task(self._stop(message.job_id, message.reason))
+            case Prepare():
+                self._host.prepare(message.project_id, message.room_id, message.what)
+            case Rest():
+                self._host.rest(message.resting)
             case Shutdown():
                 self._end_within(message.grace_s, "NORMAL")
             case _:

@@ -1,8 +1,10 @@
 """Synthesis ahead of time: what is stored and may be said is spoken into the cache while nobody talks.
 
-A worker without a job makes the answers of the installation. A job that starts puts its own first: the welcome speech,
-for it is said first, then what is said while somebody waits and when something goes wrong, then its answers. Work goes
-on beside a job only while neither the person nor the digital human speaks: two cores are not enough for all three.
+A worker makes what a job says first that has just started: the welcome speech, then what is said while somebody waits and when
+something goes wrong, then its answers. Without one it makes what the server tells that rooms may say (as soon as somebody stores
+it, long before a job starts), and the answers of the installation: a sentence of each in turn, so that all welcomes are made
+before the thousandth answer of one. Work goes on beside a job only while neither the person nor the digital human speaks: two
+cores are not enough for all three; and not at all while another worker has a job, for whose pauses this one cannot hear.
 """
 
 from __future__ import annotations
@@ -17,12 +19,13 @@ from typing import Final
 from visavis import log
 from visavis.dialogue import phrases
 from visavis.dialogue.knowledge import SHIPPED, Knowledge, load
+from visavis.dialogue.knowledge.library import unpacked
 from visavis.dialogue.stored import stored_sentences
 from visavis.errors import VisavisError
+from visavis.session.sayable import Sayable, sayable
 from visavis.session.services import spoken
-from visavis.session.spec import JobSpec, RobotSpec, VoiceSpec
+from visavis.session.spec import JobSpec, VoiceSpec
 from visavis.speech.cache import CachedSynthesiser, Phrase
-from visavis.speech.types import Language
 
 FIXED: Final = (
     phrases.MOMENT,
@@ -39,6 +42,9 @@ MOST: Final = 2000
 """Sentences of one list; what a larger one stores besides is made when it is said."""
 _LISTS: Final = 8
 """Lists of jobs that are remembered; an older one is dropped."""
+_ROOMS: Final = 256
+"""Lists of rooms that are remembered; of more, the newest."""
+_ELSEWHERE: Final = "elsewhere"
 _SETTLE_S: Final = 2.0
 """Silence after somebody spoke before the work goes on: an answer is usually on its way."""
 _REPORT_S: Final = 30.0
@@ -48,17 +54,20 @@ _log = log.get("ahead")
 
 @dataclass(slots=True)
 class _List:
-    """What is to be made for one job ("": for the installation)."""
+    """What is to be made for one job, one room, or the installation. ``about``: what its log lines name it by."""
 
-    voices: Sequence[VoiceSpec]
-    default_language: Language
-    knowledge: Sequence[Path]
-    first: Sequence[str] = ()
-    languages: Sequence[Language] = ("zh", "en")
+    what: Sayable
+    about: dict[str, str]
+    active: bool = False
     phrases: list[Phrase] | None = None
     done: int = 0
     made: int = 0
     began: float = field(default=0.0)
+    reported: float = field(default=0.0)
+
+    @property
+    def open(self) -> bool:
+        return self.phrases is None or self.done < len(self.phrases)
 
 
 class Ahead:
@@ -80,7 +89,8 @@ class Ahead:
         self._enabled = enabled
         self._settle_s, self._report_s = settle_s, report_s
         self._lists: OrderedDict[str, _List] = OrderedDict()
-        self._lists[""] = _List([VoiceSpec()], "zh", self._knowledge)
+        installed = Sayable(voices=[VoiceSpec()], default_language="zh", languages=["zh", "en"])
+        self._lists[""] = _List(installed, {"job_id": ""})
         self._task: asyncio.Task[None] | None = None
         self._busy: set[str] = set()
         self._wake: asyncio.TimerHandle | None = None
@@ -90,22 +100,13 @@ class Ahead:
 
     def begin(self, spec: JobSpec) -> None:
         """A job starts: what it may say comes first, from the next ``go_on``."""
-        robot = spec.robot
-        if not self._enabled or robot.driven:
+        what = sayable(spec.robot, spec.voices, spec.language, spec.default_language)
+        if not self._enabled or what is None:
             return
-        languages = _languages(spec)
-        pacifying = [text for language in languages for text in _pacifying(robot, language)]
         self._lists.pop(spec.job_id, None)
-        self._lists[spec.job_id] = _List(
-            spec.voices,
-            spec.default_language,
-            [Path(path) for path in robot.knowledge] or self._knowledge,
-            [robot.welcome, *pacifying],
-            languages,
-        )
+        self._lists[spec.job_id] = _List(what, {"job_id": spec.job_id}, active=True)
         self._lists.move_to_end(spec.job_id, last=False)
-        if len(self._lists) > _LISTS + 1:
-            del self._lists[next(name for name in reversed(self._lists) if name)]
+        self._forget("job_id", _LISTS)
         self._pause()  # go_on begins with it
 
     def end(self, job_id: str) -> None:
@@ -113,7 +114,20 @@ class Ahead:
         for busy in [one for one in self._busy if one.partition("/")[0] == job_id]:
             self._busy.discard(busy)
         if job_id in self._lists:
+            self._lists[job_id].active = False
             self._lists.move_to_end(job_id)
+
+    def prepare(self, project_id: str, room_id: str, what: Sayable | None) -> None:
+        """What that room may say from now on, in place of what it might before; None: nothing."""
+        name = f"{project_id}/{room_id}"
+        self._lists.pop(name, None)
+        if self._enabled and what is not None:
+            self._lists[name] = _List(what, {"project_id": project_id, "room_id": room_id})
+            self._forget("room_id", _ROOMS)
+
+    def rest(self, resting: bool) -> None:
+        """Another worker has a job (or has none any more): its pauses are not heard here."""
+        self.aside("", _ELSEWHERE, resting)
 
     def aside(self, job_id: str, who: str, speaking: bool) -> None:
         """``who`` (the person, the voice) begins or stops to speak in a job: nothing is made meanwhile."""
@@ -148,11 +162,16 @@ class Ahead:
             return {}
         return {"ahead_total": float(len(one.phrases)), "ahead_made": float(one.done)}
 
+    def progress(self) -> tuple[int, int]:
+        """Sentences that are made, and that there are, of all lists that were read."""
+        read = [one for one in self._lists.values() if one.phrases is not None]
+        return sum(one.done for one in read), sum(len(one.phrases or ()) for one in read)
+
     # --- the work -------------------------------------------------------------------------------------------------
 
     def _start(self) -> None:
         waiting = not self._stopped and not self._busy and self._wake is None
-        open_lists = any(one.phrases is None or one.done < len(one.phrases) for one in self._lists.values())
+        open_lists = any(one.open for one in self._lists.values())
         if self._enabled and waiting and open_lists and (self._task is None or self._task.done()):
             self._task = asyncio.create_task(self._work(), name="ahead")
 
@@ -171,73 +190,89 @@ class Ahead:
             self._wake.cancel()
             self._wake = None
 
-    async def _work(self) -> None:
-        for job_id, one in list(self._lists.items()):
-            try:
-                await self._make(job_id, one)
-            except Exception:  # it is then synthesised when it is needed; the next time tries again
-                _log.exception("stored sentences could not be synthesised", job_id=job_id)
+    def _forget(self, kind: str, most: int) -> None:
+        """Drop the oldest of so many lists of that kind (those of jobs are newest first, those of rooms last)."""
+        names = [name for name, one in self._lists.items() if name and kind in one.about]
+        if len(names) > most:
+            del self._lists[names[-1] if kind == "job_id" else names[0]]
 
-    async def _make(self, job_id: str, one: _List) -> None:
+    async def _work(self) -> None:
+        failed: set[int] = set()
+        while (name := self._next(failed)) is not None:
+            one = self._lists[name]
+            if not one.active:
+                self._lists.move_to_end(name)
+            try:
+                await self._make(one)
+            except Exception:  # it is then synthesised when it is needed; the next time tries again
+                failed.add(id(one))
+                _log.exception("stored sentences could not be synthesised", **one.about)
+
+    def _next(self, failed: set[int]) -> str | None:
+        """Whose sentence is made: one of a job that runs, else of the list that waited longest."""
+        names = [name for name, one in self._lists.items() if one.open and id(one) not in failed]
+        return next((name for name in names if self._lists[name].active), next(iter(names), None))
+
+    async def _make(self, one: _List) -> None:
+        """The next sentence of a list, and its line in the log."""
         loop = asyncio.get_running_loop()
         if one.phrases is None:
-            one.phrases = await _phrases(one)
-            one.began = loop.time()
-        total, reported = len(one.phrases), loop.time()
-        if one.done >= total:
-            return
-        while one.done < total:
+            one.phrases = await _phrases(one.what, self._knowledge)
+            one.began = one.reported = loop.time()
+        total = len(one.phrases)
+        if one.done < total:
             one.made += await self._synthesiser.warm([one.phrases[one.done]])
             one.done += 1
-            if loop.time() - reported >= self._report_s:
-                reported = loop.time()
-                _log.info("synthesising ahead", job_id=job_id, made=one.done, total=total)
-        seconds = round(loop.time() - one.began, 1)
-        _log.info("stored sentences are synthesised", job_id=job_id, made=one.made, total=total, seconds=seconds)
+            await asyncio.sleep(0)  # finding in the cache what is there already takes no turn of the loop by itself
+        if loop.time() - one.reported >= self._report_s:
+            one.reported = loop.time()
+            _log.info("synthesising ahead", **one.about, made=one.done, total=total)
+        if one.done >= total:
+            seconds = round(loop.time() - one.began, 1)
+            _log.info("stored sentences are synthesised", **one.about, made=one.made, total=total, seconds=seconds)
 
 
-def _languages(spec: JobSpec) -> list[Language]:
-    """Those that the job may speak, its own first."""
-    if spec.language is not None:
-        return [spec.language]
-    other: Language = "en" if spec.default_language == "zh" else "zh"
-    return [spec.default_language, other]
-
-
-def _pacifying(robot: RobotSpec, language: Language) -> Iterator[str]:
-    words = robot.pacify.get(language)
-    if words is not None:
-        yield from words.general
-        for texts in words.by_intent.values():
-            yield from texts
-
-
-async def _phrases(one: _List) -> list[Phrase]:
+async def _phrases(what: Sayable, installed: Sequence[Path]) -> list[Phrase]:
     """The list's sentences as the cache knows them, without repetitions, the likeliest first."""
-    knowledge = await asyncio.to_thread(_read, one.knowledge)
+    files = installed if what.knowledge is None else [Path(path) for path in what.knowledge]
+    knowledge = await asyncio.to_thread(_read, files) if files else None
+    recalled = await asyncio.to_thread(_recalled, what.libraries)
     found: dict[Phrase, None] = {}
-    for text in _texts(one, knowledge):
+    for text in _texts(what, knowledge, recalled):
         if len(found) >= MOST:
             break
         if text.strip():
-            found[await spoken(text.strip(), one.voices, one.default_language)] = None
+            found[await spoken(text.strip(), what.voices, what.default_language)] = None
     return list(found)
 
 
-def _texts(one: _List, knowledge: Knowledge | None) -> Iterator[str]:
-    yield from one.first
+def _texts(what: Sayable, knowledge: Knowledge | None, recalled: Sequence[str]) -> Iterator[str]:
+    yield from what.first
     for fixed in FIXED:
-        for language in one.languages:
+        for language in what.languages:
             yield fixed[language]
+    for text in (*what.replies, *recalled):
+        yield from phrases.sentences(text, phrases.language_of(text, what.default_language))
     if knowledge is None:
         return
     for sentence in stored_sentences(knowledge):
-        if sentence.language in one.languages:
+        if sentence.language in what.languages:
             yield sentence.text
     for entry in knowledge.entries:  # asking back about one of them
-        for language in one.languages:
+        for language in what.languages:
             if language in entry.questions:
                 yield phrases.ask_back([entry.questions[language][0]], language)
+
+
+def _recalled(libraries: Sequence[str]) -> list[str]:
+    """The answers that libraries hold; documents are quoted in parts that nobody knows before."""
+    found = []
+    for path in libraries:
+        try:
+            found += [item.text for item in unpacked(Path(path)).items if item.question]
+        except VisavisError as error:
+            _log.warning("a knowledge library cannot be read", reason=str(error))
+    return found
 
 
 def _read(paths: Sequence[Path]) -> Knowledge | None:

@@ -14,6 +14,9 @@ from visavis.speech.types import Language
 
 _PUBLISHED: Final[dict[Language, str]] = {"zh": "CN", "en": "EN"}
 
+WITHHELD: Final = "***"
+"""Stands for a question that is not shown."""
+
 
 class Announcer:
     """Writes to the END_USER's data channel through ``send``, which may find nobody there."""
@@ -77,12 +80,13 @@ class Announcer:
         self._send(rtvi.message("user-started-speaking" if speaking else "user-stopped-speaking"))
 
     def heard(self, record: TurnRecord) -> None:
-        """A question is complete. Who goes on in another language than before is told so."""
+        """A question is complete; one that is withheld is only told to have been heard. Who goes on in another language than before is
+        told so."""
         if record.language != self._language:
             self._language = record.language
             self.language(_PUBLISHED[record.language])
         self._partial = ""
-        self._send(rtvi.user_transcription(record.heard, self._user))
+        self._send(rtvi.user_transcription(WITHHELD if record.withheld else record.heard, self._user))
 
     def partial(self, text: str) -> None:
         """What was heard so far of what the person is saying; the next of these, or the whole, replaces it. Kept nowhere."""

@@ -25,7 +25,9 @@ from visavis.session.processors import ConversationListener, Script, SoundFrame
 from visavis.session.script import STAGE_RATE, TurnRecord, Utterance
 from visavis.session.services import language_of
 from visavis.session.spec import DriveCommand
+from visavis.session.turns.frames import HypothesisFrame
 from visavis.session.types import CommandRefused
+from visavis.speech.markup import Unsaid
 from visavis.speech.types import Language
 
 STREAM_IDLE_S: Final = 10.0
@@ -72,10 +74,14 @@ class Clauses:
     def __init__(self, language: Language) -> None:
         self._language: Language = language
         self._sentences = phrases.SentenceStream(language)
+        self._unsaid = Unsaid(phrases.PAUSE[language])
         self._head: str | None = ""  # of the first clause; None: it has left
 
     def push(self, piece: str) -> list[str]:
         """Take a piece; what it completes."""
+        return self._cut(self._unsaid.push(piece))
+
+    def _cut(self, piece: str) -> list[str]:
         if self._head is None:
             return self._sentences.push(piece)
         self._head += piece
@@ -92,8 +98,9 @@ class Clauses:
 
     def finish(self) -> list[str]:
         """The rest, when no more comes."""
+        complete = self._cut(self._unsaid.finish())
         head, self._head = self._head, None
-        return [*(self._sentences.push(head) if head else []), *self._sentences.finish()]
+        return [*complete, *(self._sentences.push(head) if head else []), *self._sentences.finish()]
 
 
 def _syllables(text: str) -> int:
@@ -231,6 +238,16 @@ class DrivenAnswerer(Answerer):
         if self._watch is not None and not self._watch.done():
             await self.cancel_task(self._watch)
         await super().cleanup()
+
+    async def _think(self, heard: HypothesisFrame) -> None:
+        await super()._think(heard)
+        text, language = self._turn(heard)
+        if heard.text.strip() and not self._sounding and (meant := self._admit(text, language, False)):
+            self._driver.hearing(meant, language)
+
+    async def _turn_ended(self) -> None:
+        await super()._turn_ended()
+        self._driver.hearing("", self._default_language)  # nothing more is heard of what was no question
 
     async def _answer(self, text: str, language: Language, marks: dict[str, float], *, typed: bool) -> None:
         await self._stop_answering()

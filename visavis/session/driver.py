@@ -27,6 +27,7 @@ from visavis.contract.drive import (
 from visavis.session.script import STAGE_RATE, TurnRecord
 from visavis.session.spec import ChatBegins, DriveCommand, DriveEvent
 from visavis.session.types import CommandRefused, Emit
+from visavis.speech.types import Language
 
 MAX_SOUND_S: Final = 60.0
 """Seconds of sound that may wait, besides what the stage holds already."""
@@ -73,7 +74,8 @@ class Driver:
         """A driver is connected."""
         self.epoch = 0
         """Counts interruptions: pieces of an earlier epoch are not said any more."""
-        self.chat_id = _new_id()
+        self.chat_id, self._next = _new_id(), _new_id()
+        self._partial = ""
         self._over: deque[str] = deque(maxlen=CHATS_KEPT)
         self._scolded = ""
         self._stream: _Stream | None = None
@@ -100,9 +102,16 @@ class Driver:
     def new_chat(self) -> str:
         """The present chat is over; the id of the next one."""
         self._over.append(self.chat_id)
-        self.chat_id = _new_id()
+        self.chat_id, self._next = self._next, _new_id()
+        self._partial = ""
         self._stream = None
         return self.chat_id
+
+    def hearing(self, text: str, language: Language) -> None:
+        """What the person says, so far; "": it was nothing. It belongs to the chat that will begin with it."""
+        if text != self._partial:
+            self._partial = text
+            self._tell_heard(self._next, text, language, typed=False, last=False)
 
     def asked(self, record: TurnRecord, *, typed: bool) -> None:
         """The person asked something, in the present chat."""
@@ -225,10 +234,13 @@ class Driver:
         self._tell(ChatInterrupted(job_id=self._job_id, chat_id=chat_id, data=data))
 
     def _tell_question(self, record: TurnRecord, *, typed: bool) -> None:
+        self._tell_heard(record.chat_id, record.heard, record.language, typed=typed, last=True)
+
+    def _tell_heard(self, chat_id: str, text: str, language: Language, *, typed: bool, last: bool) -> None:
         data = SpeechRecognizedData(
-            text=record.heard, language=published(record.language), input="TEXT" if typed else "AUDIO"
+            text=text, language=published(language), input="TEXT" if typed else "AUDIO", is_last=last
         )
-        self._tell(SpeechRecognized(job_id=self._job_id, chat_id=record.chat_id, data=data))
+        self._tell(SpeechRecognized(job_id=self._job_id, chat_id=chat_id, data=data))
 
     def _tell(
         self, told: ChatBegins | SpeechRecognized | SpeakingStart | SpeakingStop | ChatInterrupted | ContinueDrive

@@ -20,6 +20,7 @@ from visavis.avatar.pack import Pack, find, search_folders
 from visavis.avatar.scene import placed
 from visavis.avatar.types import Renderer
 from visavis.dialogue.assistant.tools import ToolLimits
+from visavis.dialogue.audit.audited import Audited
 from visavis.dialogue.endpoint import Endpoint
 from visavis.dialogue.factory import DialogueFactory, ToolSettings
 from visavis.dialogue.model import Patience
@@ -35,6 +36,7 @@ from visavis.rtc.ice import IceServer
 from visavis.rtc.ports import IceConfig
 from visavis.rtc.room import Room, RoomEvents
 from visavis.session.ahead import Ahead
+from visavis.session.bounds import BoundedRecognition, BoundedSynthesis
 from visavis.session.conversation import Parts
 from visavis.session.driven import NoDialogue
 from visavis.session.easel import Easel
@@ -43,7 +45,7 @@ from visavis.session.knowing import create_auditor, plugin_services
 from visavis.session.picture import layout
 from visavis.session.replay import LoopShelf, Repeated, Replay
 from visavis.session.roles import role_of
-from visavis.session.services import EmbeddedSynthesiser, STTService, TTSService, load_service
+from visavis.session.services import EmbeddedSynthesiser, STTService, TTSService, load_service, ready_made
 from visavis.session.soothing import Soothing
 from visavis.session.spec import JobSpec
 from visavis.session.stage import REST_STRIDE, Stage, StageListener
@@ -171,17 +173,18 @@ class Engines:
         """Recognition, dialogue and synthesis: ours, or Pipecat services that the settings name."""
         settings = self.settings
         recognition: STTService = (
-            load_service(settings.stt_service, settings.stt_options, STTService)
+            load_service(settings.stt_service, settings.stt_options, STTService, BoundedRecognition)
             if settings.stt_service
             else EmbeddedRecogniser(self.speech.recogniser, spec.language, await self._hot_words(spec), self.melody)
         )
         synthesis: TTSService = (
-            load_service(settings.tts_service, settings.tts_options, TTSService)
+            load_service(settings.tts_service, settings.tts_options, TTSService, BoundedSynthesis)
             if settings.tts_service
             else EmbeddedSynthesiser(self.speech.synthesiser, spec.voices, spec.default_language)
         )
+        ready = ready_made(self.speech.synthesiser, spec.voices, spec.default_language)
         if spec.robot.driven:
-            return Parts(self.speech.activity.activity(), recognition, NoDialogue(), synthesis)
+            return Parts(self.speech.activity.activity(), recognition, NoDialogue(), synthesis, ready)
         llm = spec.robot.llm
         endpoint = Endpoint(**llm.model_dump()) if llm else None
         role = role_of(spec.robot.role) if spec.robot.role else None
@@ -193,7 +196,10 @@ class Engines:
             Account(**spec.robot.vendor.model_dump()) if spec.robot.vendor else None,
             audited=spec.robot.audited,
         )
-        return Parts(self.speech.activity.activity(), recognition, self._soothing(spec, dialogue), synthesis)
+        admits = dialogue.admits if isinstance(dialogue, Audited) else None
+        return Parts(
+            self.speech.activity.activity(), recognition, self._soothing(spec, dialogue), synthesis, ready, admits
+        )
 
     async def _hot_words(self, spec: JobSpec) -> dict[Language, list[str]]:
         """By language: the robot's, and the names in what is answered from."""

@@ -7,6 +7,7 @@ import asyncio
 from visavis.errors import VisavisError
 from visavis.rtc.errors import RtcError
 from visavis.session.engines import Engines
+from visavis.session.sayable import Sayable
 from visavis.session.session import Session
 from visavis.session.spec import (
     CandidatesSignal,
@@ -89,6 +90,18 @@ class Host:
         session = self._session(job_id)
         session.finish(reason)
         await session.done.wait()
+
+    def prepare(self, project_id: str, room_id: str, what: Sayable | None) -> None:
+        if self._engines is not None:
+            self._engines.ahead.prepare(project_id, room_id, what)
+            self._go_on_ahead()
+
+    def rest(self, resting: bool) -> None:
+        if self._engines is not None:
+            self._engines.ahead.rest(resting)
+
+    def prepared(self) -> tuple[int, int]:
+        return self._engines.ahead.progress() if self._engines is not None else (0, 0)
 
     def stats(self, job_id: str) -> dict[str, float]:
         session = self._sessions.get(job_id)

@@ -1,4 +1,4 @@
-"""What is said when somebody clearly spoke and nothing was understood: once, not again and again."""
+"""What is said when somebody clearly spoke and nothing was understood: once, not again and again, unless recognition is to blame."""
 
 from __future__ import annotations
 
@@ -28,6 +28,10 @@ class Misheard:
         """A question was heard, or typed."""
         self._said = False
         self._spoke = 0.0
+
+    def failed(self) -> None:
+        """Recognition failed: who speaks to it is no television, and is told each time."""
+        self._said = False
 
     def nothing(self) -> bool:
         """The turn is over, and nothing was understood. Whether to say so."""

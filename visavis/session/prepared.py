@@ -1,11 +1,11 @@
-"""Speech that is made before anybody asks for it: the first sentence of an answer that will perhaps be spoken."""
+"""Speech that is made on its own, so that who waits for it can lose patience: also before anybody asks for it."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 from visavis import log
 from visavis.speech.types import SpeechChunk
@@ -15,21 +15,54 @@ _log = log.get("speech")
 CHUNKS: Final = 64
 """So many chunks are made ahead; the rest waits until somebody listens."""
 
+Chunk = TypeVar("Chunk")
 
-class Prepared:
+
+class Late:
+    """Nothing has come for a while, and something still may."""
+
+
+LATE: Final = Late()
+
+
+class _End:
+    """No more comes."""
+
+
+_END: Final = _End()
+
+
+class Prepared(Generic[Chunk]):
     """One sentence on its way. Take :meth:`chunks` once, or :meth:`discard` it."""
 
-    def __init__(self, text: str, say: Callable[[], AsyncIterator[SpeechChunk]]) -> None:
+    def __init__(self, text: str, say: Callable[[], AsyncIterator[Chunk]]) -> None:
         self.text = text
-        self._ready: asyncio.Queue[SpeechChunk | Exception | None] = asyncio.Queue(CHUNKS)
+        self._ready: asyncio.Queue[Chunk | Exception | _End] = asyncio.Queue(CHUNKS)
         self._task = asyncio.create_task(self._make(say), name="prepared")
 
-    async def chunks(self) -> AsyncGenerator[SpeechChunk, None]:
-        """What is made, and what comes after it. Raises what synthesis raises."""
+    async def chunks(self, late_s: float, limit_s: float) -> AsyncGenerator[Chunk | Late, None]:
+        """What is made, and what comes after it; ``LATE`` for each ``late_s`` in which nothing comes.
+
+        Raises what synthesis raises, and TimeoutError: nothing came for ``limit_s``.
+        """
+        waited = 0.0
         try:
-            while (item := await self._ready.get()) is not None:
+            while True:
+                patience = min(late_s, limit_s - waited)
+                try:
+                    async with asyncio.timeout(patience):
+                        item = await self._ready.get()
+                except TimeoutError:
+                    waited += patience
+                    if waited >= limit_s:
+                        raise
+                    yield LATE
+                    continue
+                if isinstance(item, _End):
+                    return
                 if isinstance(item, Exception):
                     raise item
+                waited = 0.0
                 yield item
         finally:
             await self.discard()
@@ -39,7 +72,7 @@ class Prepared:
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
 
-    async def _make(self, say: Callable[[], AsyncIterator[SpeechChunk]]) -> None:
+    async def _make(self, say: Callable[[], AsyncIterator[Chunk]]) -> None:
         try:
             async with aclosing(say()) as chunks:  # type: ignore[type-var]
                 async for chunk in chunks:
@@ -47,14 +80,14 @@ class Prepared:
         except Exception as error:
             await self._ready.put(error)
             return
-        await self._ready.put(None)
+        await self._ready.put(_END)
 
 
 class Preparing:
     """What a synthesiser prepares: one sentence at a time; the next takes the place of the one before."""
 
     def __init__(self) -> None:
-        self._one: Prepared | None = None
+        self._one: Prepared[SpeechChunk] | None = None
         self._old: set[asyncio.Task[None]] = set()
 
     def prepare(self, text: str, say: Callable[[], AsyncIterator[SpeechChunk]]) -> None:
@@ -64,7 +97,7 @@ class Preparing:
         self.forget()
         self._one = Prepared(text, say)
 
-    def take(self, text: str) -> Prepared | None:
+    def take(self, text: str) -> Prepared[SpeechChunk] | None:
         """What was prepared of ``text``, for the one who speaks it now. What else was prepared stays for its own time."""
         one = self._one
         if one is None or one.text != text:

@@ -76,6 +76,8 @@ class TurnRecord:
     answered: bool = False
     """The dialogue has nothing more to say."""
     interrupted: bool = False
+    withheld: bool = False
+    """The question audit has not let it through, or not yet: what was asked is shown to nobody and kept nowhere."""
     continued: bool = False
     """The person had not finished: what he said is part of the next turn, and of the history only there."""
 
@@ -94,7 +96,7 @@ class TurnRecord:
 
     @property
     def refused(self) -> bool:
-        """The question audit did not let it through: what was asked is kept nowhere."""
+        """The question audit did not let it through."""
         return any(one.purpose == "refused" for one in self.utterances)
 
     def stages(self) -> dict[str, float]:

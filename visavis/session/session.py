@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 
 from visavis import log
 from visavis.dialogue.types import Command
@@ -11,7 +12,7 @@ from visavis.errors import VisavisError
 from visavis.rtc.room import Room, RoomEvents
 from visavis.session.announcer import Announcer
 from visavis.session.chat import ChatEvent, ChatMachine, QuietWatch, Timer
-from visavis.session.conversation import Conversation
+from visavis.session.conversation import HEARING, Conversation
 from visavis.session.driver import Driver
 from visavis.session.engines import Engines
 from visavis.session.errands import Errands
@@ -83,8 +84,10 @@ class Session:
         self._face = Face(director, self._stage, gestures=spec.semantic_actions)
         self._room.broadcaster.on_keyframe_needed = self._stage.keyframe
         self._room.broadcaster.on_motion_viewer = self._stage.stir
+        parts = await self._engines.parts(spec)
+        self._admits = parts.admits
         self._conversation = Conversation(
-            await self._engines.parts(spec),
+            parts,
             self._stage,
             self,
             tail_silence_s=spec.robot.tail_silence_ms / 1000,
@@ -356,11 +359,20 @@ class Session:
         """A question is complete."""
         self._listening.understood(record.language)
         self._face.thinks()
+        if self._admits is None:
+            self._tell.heard(record)
+        else:
+            record.withheld = True
+            self._errands.run(self._judged(record, self._admits))
+
+    async def _judged(self, record: TurnRecord, admits: Callable[[str, Language], Awaitable[bool]]) -> None:
+        """Show the question once it is known whether it may be shown."""
+        record.withheld = not await admits(record.heard, record.language)
         self._tell.heard(record)
 
     def hearing(self, text: str) -> None:
-        """What the person says, so far."""
-        if not self._listening.deaf:
+        """What the person says, so far. Where questions are audited it is not shown: nobody knows yet what it will be."""
+        if not self._listening.deaf and self._admits is None:
             self._tell.partial(text)
 
     def nothing_heard(self) -> None:
@@ -379,7 +391,7 @@ class Session:
             TurnEvent(
                 job_id=self.spec.job_id,
                 chat_id=record.chat_id,
-                heard="" if record.refused else record.heard,
+                heard="" if record.withheld or record.refused else record.heard,
                 answered=record.spoken,
                 language=record.language,
                 interrupted=record.interrupted,
@@ -393,6 +405,8 @@ class Session:
 
     def trouble(self, text: str) -> None:
         """Hearing or speaking failed; the turn ends without it."""
+        if text.startswith(HEARING):
+            self._listening.failed()
         self._tell.error(text)
 
     def utterance_started(self, utterance: Utterance, pts: float) -> None:

@@ -131,9 +131,9 @@ class LlmSpec(_Model):
 
 
 class VendorSpec(_Model):
-    """An account with another vendor's service (app_type 0, 1, 2); the fields of ``visavis.dialogue.vendors.types.Account``."""
+    """An account with another vendor's service (app_type 0, 1, 2, 8); the fields of ``visavis.dialogue.vendors.types.Account``."""
 
-    kind: Literal["aiui", "cbs", "spark"]
+    kind: Literal["aiui", "cbs", "spark", "mobvoi"]
     url: str
     app_id: str
     key: str = Field(default="", repr=False)
@@ -219,7 +219,7 @@ class RobotSpec(_Model):
     llm: LlmSpec | None = None
     knowledge: list[str] = Field(default_factory=list)
     role: RoleSpec | None = Field(default=None, description="of app_type 7; None: only what is stored answers")
-    vendor: VendorSpec | None = Field(default=None, description="of app_type 0, 1, 2")
+    vendor: VendorSpec | None = Field(default=None, description="of app_type 0, 1, 2, 8")
     audited: bool = Field(default=False, description="the question audit looks at every question first")
     welcome: str = ""
     hot_words: dict[Literal["en", "zh"], list[str]] = Field(
@@ -247,7 +247,7 @@ class TurnTakingSpec(_Model):
 
     mode: TalkMode = "full_duplex"
     wake_words: list[str] = Field(default_factory=list)
-    echo: Literal["auto", "on", "off"] = "auto"
+    echo: Literal["auto", "on", "loud", "off"] = "auto"
 
 
 class IceServer(_Model):

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from visavis.errors import VisavisError
+from visavis.session.sayable import Sayable
 from visavis.session.spec import DriveRefusal, FinishReason, JobEvent, JobSpec, SessionCommand, Signal, SignalReply
 from visavis.settings import Settings
 
@@ -67,6 +68,18 @@ class SessionHost(Protocol):
 
         Called at most once per job, not while start() runs. FAILED: the process was told to end before its time.
         """
+        ...
+
+    def prepare(self, project_id: str, room_id: str, what: Sayable | None) -> None:
+        """Synthesise what that room may say while nobody talks; None: nothing of it any more. Quick: it only notes it."""
+        ...
+
+    def rest(self, resting: bool) -> None:
+        """Prepare nothing while ``resting``: another process needs the processors."""
+        ...
+
+    def prepared(self) -> tuple[int, int]:
+        """Of the sentences that are to be prepared, how many are, and how many there are. Quick."""
         ...
 
     def stats(self, job_id: str) -> dict[str, float]:

@@ -237,6 +237,13 @@ async def remove(
         return True
 
 
+async def projects(database: Database, most: int) -> list[str]:
+    """The projects whose rooms were changed last, the newest first."""
+    query = select(rooms.c.project_id).group_by(rooms.c.project_id).order_by(func.max(rooms.c.updated_at).desc())
+    async with database.read() as connection:
+        return list((await connection.execute(query.limit(most))).scalars())
+
+
 def _matching(project_id: str, wanted: RoomFilter) -> Select[Any]:
     query = select(rooms).where(rooms.c.project_id == project_id)
     if wanted.app_user_id:

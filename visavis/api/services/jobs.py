@@ -13,6 +13,7 @@ from visavis.api.services.assets import Assets
 from visavis.api.services.briefing import briefed
 from visavis.api.services.pictures import Pictures
 from visavis.api.services.reporting import Reports
+from visavis.api.services.robots import may_use, of_job
 from visavis.contract.base import published, spoken
 from visavis.contract.errors import ApiError, ErrorCode
 from visavis.contract.jobs import IllegalEventError, JobEventType, ending
@@ -24,7 +25,7 @@ from visavis.dispatch.types import Dispatcher, JobNotRunning, NoCapacity, Signal
 from visavis.rtc.ice import ice_servers
 from visavis.session.spec import IceServer, JobSpec, RtcUser, SessionCommand, VideoSpec
 from visavis.settings import Settings
-from visavis.store import identity, robots, rooms
+from visavis.store import identity, rooms
 from visavis.store import jobs as store
 from visavis.store.database import Database
 from visavis.store.jobs import Detail, Job
@@ -37,11 +38,6 @@ _USER_TYPES = ("INFERENCE_USER", "END_USER", "PLAYER")
 """Who can join a job's RTC room in this version. CAPTURE, ANIMATION and RENDER come with the camera."""
 
 _STOP_WAIT_S = 5.0
-
-
-def _may_use(app_user: str, owner: str) -> bool:
-    """Whether a job for that third-party user may use what is ``owner``'s (empty: nobody's in particular)."""
-    return not app_user or owner in ("", app_user)
 
 
 @dataclass(slots=True)
@@ -107,10 +103,10 @@ class JobService:
             ApiError: of the room, the robot, extend_param, the concurrency, the capacity.
         """
         room = await rooms.get(self._database, project_id, room_id)
-        if room is None or not _may_use(app_user, room.app_user_id):
+        if room is None or not may_use(app_user, room.app_user_id):
             raise ApiError(ErrorCode.ROOM_NOT_FOUND)
         extend = parse_extend_param(body.extend_param)
-        robot = await self._robot(room, robot_id, app_user)
+        robot = await of_job(self._database, room, robot_id, app_user)
         if robot is None and body.own_robot:
             raise ApiError(ErrorCode.ROBOT_NOT_FOUND, "the room has no robot")
         if from_page and robot is not None and robot.app_type == THIRD_PARTY_DRIVEN:
@@ -154,17 +150,6 @@ class JobService:
         await self._place(job)
         await self._dispatch(job, job_spec, app_user)
         return job
-
-    async def _robot(self, room: Room, robot_id: str, app_user: str) -> Robot | None:
-        """The robot of the call, else the room's, else the newest made for the room, else the default assistant."""
-        wanted = robot_id or room.robot_id
-        if not wanted:
-            # Not one that another third-party user has made for a room that is everybody's.
-            return await robots.of_room(self._database, room.project_id, room.id, {"", app_user, room.app_user_id})
-        robot = await robots.get(self._database, room.project_id, wanted)
-        if robot is None or not _may_use(app_user, robot.app_user_id):
-            raise ApiError(ErrorCode.ROBOT_NOT_FOUND)
-        return robot
 
     async def _spec(
         self, job: Job, room: Room, robot: Robot | None, video: VideoSpec, request_id: str, app_user: str

@@ -12,6 +12,7 @@ from visavis.store import records
 from visavis.store import robots as store
 from visavis.store.database import Database
 from visavis.store.robots import Robot, Secrets
+from visavis.store.rooms import Room
 
 _COLUMNS = ("name", "app_type", "robot_type", "room_id")
 
@@ -87,6 +88,28 @@ async def get(database: Database, project_id: str, robot_id: str, app_user: str 
     if robot is None or (app_user and robot.app_user_id != app_user):
         raise ApiError(ErrorCode.ROBOT_NOT_FOUND)
     return robot
+
+
+async def of_job(database: Database, room: Room, robot_id: str, app_user: str) -> Robot | None:
+    """Who answers in a job of that room: the robot of the call, else the room's, else the newest made for the room; None: the
+    default assistant. ``app_user``: the third-party user that the job is for; empty: nobody in particular.
+
+    Raises:
+        ApiError: there is no such robot, or it is another third-party user's.
+    """
+    wanted = robot_id or room.robot_id
+    if not wanted:
+        # Not one that another third-party user has made for a room that is everybody's.
+        return await store.of_room(database, room.project_id, room.id, {"", app_user, room.app_user_id})
+    robot = await store.get(database, room.project_id, wanted)
+    if robot is None or not may_use(app_user, robot.app_user_id):
+        raise ApiError(ErrorCode.ROBOT_NOT_FOUND)
+    return robot
+
+
+def may_use(app_user: str, owner: str) -> bool:
+    """Whether a job for that third-party user may use what is ``owner``'s (empty: nobody's in particular)."""
+    return not app_user or owner in ("", app_user)
 
 
 async def change(

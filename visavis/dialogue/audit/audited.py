@@ -88,6 +88,7 @@ class Audited:
         self._dialogue = dialogue
         self._auditor = auditor
         self._decided: dict[tuple[str, Language], bool] = {}
+        self._asking: dict[tuple[str, Language], asyncio.Task[bool]] = {}
 
     async def answer(self, turn: Turn) -> AsyncGenerator[Sentence, None]:
         """The dialogue's answer; of a refused question one polite sentence with purpose "refused".
@@ -96,7 +97,7 @@ class Audited:
         are not answered, an apology is said: the person may ask again.
         """
         try:
-            refused = await self._refuses(turn)
+            refused = await self._refuses(turn.text, turn.language)
         except AuditError as error:
             _LOG.error("the question audit failed", reason=str(error), answered=self._auditor.open)
             if not self._auditor.open:
@@ -111,15 +112,34 @@ class Audited:
             async for sentence in sentences:
                 yield sentence
 
+    async def admits(self, text: str, language: Language) -> bool:
+        """Whether the question may be shown and kept: it is not refused. Decided on once, for this and for the answer."""
+        try:
+            return not await self._refuses(text, language)
+        except AuditError:
+            return self._auditor.open
+
     async def aclose(self) -> None:
         """Close the dialogue; the auditor is shared."""
+        for task in self._asking.values():
+            task.cancel()
         await self._dialogue.aclose()
 
-    async def _refuses(self, turn: Turn) -> bool:
-        key = turn.text, turn.language
+    async def _refuses(self, text: str, language: Language) -> bool:
+        key = text, language
         if key not in self._decided:
-            refused = await self._auditor.refuses(*key)
+            task = self._asking.get(key)
+            if task is None:
+                task = self._asking[key] = asyncio.create_task(self._auditor.refuses(*key))
+                task.add_done_callback(lambda done: self._asked(key, done))
+            # Whoever gives up waiting is not the only one who does.
+            refused = await asyncio.shield(task)
             while len(self._decided) >= _REMEMBERED:
                 del self._decided[next(iter(self._decided))]
             self._decided[key] = refused
         return self._decided[key]
+
+    def _asked(self, key: tuple[str, Language], done: asyncio.Task[bool]) -> None:
+        self._asking.pop(key, None)
+        if not done.cancelled():
+            done.exception()  # known to whoever waits; nobody does where the question was taken back
