@@ -20,6 +20,11 @@ NOT_HEARD: Final[dict[Language, str]] = {
     "en": "I am sorry, I did not catch that.",
     "zh": "抱歉，我没有听清。",
 }
+DONE: Final[dict[Language, str]] = {
+    "en": "All right.",
+    "zh": "好的。",
+}
+"""To an instruction for which no reply is stored."""
 HERE: Final[dict[Language, str]] = {
     "en": "Yes, I am here.",
     "zh": "我在，请讲。",

@@ -36,6 +36,7 @@ FIXED: Final = (
     phrases.BROKEN,
     phrases.DECLINED,
     phrases.REFUSED,
+    phrases.DONE,
 )
 """What any robot may say besides answers, the likeliest first."""
 MOST: Final = 2000

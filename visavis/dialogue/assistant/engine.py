@@ -33,8 +33,6 @@ _LOG = log.get(__name__)
 _PASSAGES: Final = 5
 _ROUNDS: Final = 4  # of tool calls in one answer
 _LOOKING_S: Final = 20.0  # of one answer, after which the model must answer with what it has
-_DONE: Final[dict[Language, str]] = {"en": "All right.", "zh": "好的。"}
-"""To an instruction for which no reply is stored."""
 _WORDS: Final = 8  # that are taken as what was asked for, where nothing else can be made of them ...
 _FEW_WORDS: Final = 3  # ... and where a model could make something of them
 
@@ -335,7 +333,7 @@ def _done(told: Told | Lacking, turn: Turn, outcome: _Outcome, *, acts: bool = F
 
 def _doing(told: Told, language: Language) -> list[Sentence]:
     """What is said to an instruction; its first sentence carries the command."""
-    sentences = _verbatim(told.reply or _DONE[language], language)
+    sentences = _verbatim(told.reply or phrases.DONE[language], language)
     first = sentences[0]
     return [Sentence(first.text, first.language, first.purpose, command=told.command), *sentences[1:]]
 
