@@ -7,20 +7,19 @@ from collections.abc import AsyncIterator, Mapping
 
 from visavis.dispatch.types import JobNotRunning, NoCapacity, SignalRefused, WorkerInfo
 from visavis.session.sayable import Sayable
-from visavis.session.spec import (
-    ChatState,
+from visavis.session.signals import (
     ChatStateEvent,
     FinishedEvent,
     FinishReason,
     HeartbeatEvent,
     HeldEvent,
     JobEvent,
-    JobSpec,
     OfferSignal,
     SessionCommand,
     Signal,
     SignalReply,
 )
+from visavis.session.spec import ChatState, JobSpec
 
 
 class FakeDispatcher:

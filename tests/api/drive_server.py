@@ -20,7 +20,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from visavis.api.asyncapi import describe
 from visavis.contract.drive import HARD_MAX_FRAME
 from visavis.dispatch.types import JobNotRunning, SignalRefused
-from visavis.session.spec import ChatBegins, DriveCommand, DriveEvent, SessionCommand
+from visavis.session.signals import ChatBegins, DriveCommand, DriveEvent, SessionCommand
 
 CHAT = "chat-1"
 

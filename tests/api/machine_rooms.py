@@ -28,7 +28,7 @@ from machine_model import (
 )
 from machine_world import CAPACITY, Station
 
-from visavis.session.spec import HeldEvent
+from visavis.session.signals import HeldEvent
 
 
 class RoomsAndJobs(RuleBasedStateMachine):

@@ -31,7 +31,7 @@ from visavis.contract.drive import (
     SpeechRecognizedData,
 )
 from visavis.contract.roles import Role
-from visavis.session.spec import DriveEvent
+from visavis.session.signals import DriveEvent
 from visavis.store import audit, codes, identity, tokens
 
 MakeServer = Callable[..., Awaitable[Server]]

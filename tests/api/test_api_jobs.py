@@ -12,7 +12,8 @@ from control_server import HOST, Server, jobs
 
 from visavis.api.app import _shut
 from visavis.dispatch.types import DispatchError
-from visavis.session.spec import ChatState, ChatStateEvent, HeartbeatEvent, HeldEvent, TurnEvent
+from visavis.session.signals import ChatStateEvent, HeartbeatEvent, HeldEvent, TurnEvent
+from visavis.session.spec import ChatState
 
 MakeServer = Callable[..., Awaitable[Server]]
 

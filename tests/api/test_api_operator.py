@@ -15,7 +15,7 @@ from control_server import Server, sign_request
 from visavis.api.throttle import Throttle, source
 from visavis.contract.errors import ApiError
 from visavis.dispatch.types import WorkerInfo
-from visavis.session.spec import TurnEvent
+from visavis.session.signals import TurnEvent
 
 MakeServer = Callable[..., Awaitable[Server]]
 

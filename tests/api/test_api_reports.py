@@ -22,7 +22,7 @@ from sqlalchemy import select
 
 from visavis.api.app import create_app
 from visavis.api.services import reporting, reporting_content
-from visavis.session.spec import TurnEvent
+from visavis.session.signals import TurnEvent
 from visavis.settings import Settings
 from visavis.store import audit, buckets, erasing
 from visavis.store.erasing import Erased

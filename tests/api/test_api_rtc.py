@@ -9,7 +9,7 @@ import pytest
 from control_server import Server
 
 from visavis.rtc import tokens
-from visavis.session.spec import Candidate, CandidatesSignal, LeaveSignal, OfferSignal
+from visavis.session.signals import Candidate, CandidatesSignal, LeaveSignal, OfferSignal
 from visavis.store import identity
 
 MakeServer = Callable[..., Awaitable[Server]]

@@ -6,7 +6,8 @@ import pytest
 from control_server import Server
 from test_api_rtc import code, enter
 
-from visavis.session.spec import SessionCommand, TurnTakingSpec
+from visavis.session.signals import SessionCommand
+from visavis.session.spec import TurnTakingSpec
 
 WAYS = ("VOICE", "RADAR", "INFRARED", "CAMERA")
 

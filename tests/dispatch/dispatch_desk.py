@@ -10,7 +10,8 @@ from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 from visavis.dispatch.local import LocalDispatcher
-from visavis.session.spec import JobEvent, JobSpec, OfferSignal, RtcUser, SessionCommand
+from visavis.session.signals import JobEvent, OfferSignal, SessionCommand
+from visavis.session.spec import JobSpec, RtcUser
 from visavis.settings import Settings
 
 E = TypeVar("E")

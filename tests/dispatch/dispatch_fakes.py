@@ -16,17 +16,16 @@ from typing import Any
 
 from visavis.errors import VisavisError
 from visavis.session.sayable import Sayable
-from visavis.session.spec import (
-    ChatState,
+from visavis.session.signals import (
     ChatStateEvent,
     FinishedEvent,
     FinishReason,
-    JobSpec,
     SessionCommand,
     Signal,
     SignalReply,
     TurnEvent,
 )
+from visavis.session.spec import ChatState, JobSpec
 from visavis.session.types import CommandRefused, Emit, SignalRefusedBySession
 from visavis.settings import Settings
 

@@ -20,7 +20,7 @@ from visavis.dispatch.local import LocalDispatcher
 from visavis.dispatch.messages import TO_SERVER, Hello, Ready, Start
 from visavis.dispatch.process import Limits
 from visavis.dispatch.types import DispatchError, JobNotRunning, NoCapacity, WorkersFailed
-from visavis.session.spec import ChatStateEvent
+from visavis.session.signals import ChatStateEvent
 from visavis.settings import Settings
 
 

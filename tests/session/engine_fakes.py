@@ -22,7 +22,8 @@ from visavis.session.excuses import nothing_ready
 from visavis.session.hearing import EmbeddedRecogniser
 from visavis.session.sayable import Sayable
 from visavis.session.services import EmbeddedSynthesiser, Ready
-from visavis.session.spec import JobEvent, JobSpec, RtcUser
+from visavis.session.signals import JobEvent
+from visavis.session.spec import JobSpec, RtcUser
 from visavis.session.stage import Stage
 from visavis.settings import Settings
 

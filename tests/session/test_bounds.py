@@ -27,7 +27,8 @@ from visavis.session import excuses, hearing, services
 from visavis.session.bounds import BoundedRecognition, BoundedSynthesis
 from visavis.session.conversation import Parts
 from visavis.session.services import load_service
-from visavis.session.spec import JobSpec, SessionCommand
+from visavis.session.signals import SessionCommand
+from visavis.session.spec import JobSpec
 
 TONE = (np.sin(np.arange(4800) * 2 * np.pi * 440 / 24_000) * 9000).astype(np.int16).tobytes()
 QUESTION = np.concatenate([question()[:20_000], np.zeros(12_000, np.int16)])

@@ -20,7 +20,8 @@ from visavis.session import host as host_module
 from visavis.session.driver import MAX_SOUND_S
 from visavis.session.host import create_host
 from visavis.session.script import TurnRecord, Utterance
-from visavis.session.spec import DriveCommand, RobotSpec, SessionCommand
+from visavis.session.signals import DriveCommand, SessionCommand
+from visavis.session.spec import RobotSpec
 from visavis.session.turns.frames import HypothesisFrame
 from visavis.session.types import CommandRefused
 from visavis.settings import Settings

@@ -16,7 +16,8 @@ from test_host import Running, _plain_logs, leak_free, running  # noqa: F401
 from visavis.dialogue import phrases
 from visavis.session import excuses, services
 from visavis.session.services import ready_made, spoken
-from visavis.session.spec import SessionCommand, VoiceSpec
+from visavis.session.signals import SessionCommand
+from visavis.session.spec import VoiceSpec
 from visavis.speech.cache import CachedSynthesiser
 from visavis.speech.types import SpeechChunk, VoiceSettings
 

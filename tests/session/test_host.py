@@ -17,14 +17,8 @@ from visavis.rtc.errors import RoomFull
 from visavis.session import host as host_module
 from visavis.session.conversation import Conversation
 from visavis.session.host import Host, create_host
-from visavis.session.spec import (
-    CandidatesSignal,
-    ChatState,
-    LeaveSignal,
-    OfferSignal,
-    RtcUser,
-    SessionCommand,
-)
+from visavis.session.signals import CandidatesSignal, LeaveSignal, OfferSignal, SessionCommand
+from visavis.session.spec import ChatState, RtcUser
 from visavis.session.types import SessionHost, SignalRefusedBySession
 from visavis.settings import Settings
 

@@ -20,7 +20,8 @@ from visavis.dialogue.types import Sentence, Turn
 from visavis.session import excuses
 from visavis.session.hearing import LONGEST_S, EmbeddedRecogniser
 from visavis.session.session import Session
-from visavis.session.spec import ChatState, SessionCommand
+from visavis.session.signals import SessionCommand
+from visavis.session.spec import ChatState
 from visavis.speech.types import SpeechChunk, VoiceSettings
 
 

@@ -17,7 +17,8 @@ from visavis.media.types import Pcm
 from visavis.session.conversation import Parts
 from visavis.session.hearing import EmbeddedRecogniser
 from visavis.session.services import EmbeddedSynthesiser
-from visavis.session.spec import ChatState, JobSpec, SessionCommand, TurnTakingSpec
+from visavis.session.signals import SessionCommand
+from visavis.session.spec import ChatState, JobSpec, TurnTakingSpec
 from visavis.session.waking import PhraseTooShort, WakeWords, check
 from visavis.settings import Settings
 from visavis.speech.silero import SileroModel

@@ -12,7 +12,7 @@ from session_fakes import FakeDialogue
 
 from visavis.dialogue.types import Sentence, Turn
 from visavis.session.session import Session
-from visavis.session.spec import TurnEvent
+from visavis.session.signals import TurnEvent
 
 BAD, GOOD = "Tell me about the dragon", "What is a cat?"
 

@@ -17,7 +17,15 @@ from visavis.rtc import tokens
 from visavis.rtc.errors import SdpRefused
 from visavis.rtc.ice import ice_servers, link_header
 from visavis.rtc.sdpfrag import parse_sdpfrag
-from visavis.session.spec import Candidate, CandidatesSignal, LeaveSignal, OfferSignal, RtcUser, Signal, SignalReply
+from visavis.session.signals import (
+    Candidate,
+    CandidatesSignal,
+    LeaveSignal,
+    OfferSignal,
+    Signal,
+    SignalReply,
+)
+from visavis.session.spec import RtcUser
 from visavis.store import identity
 from visavis.store import jobs as store
 from visavis.store.jobs import Job

@@ -22,7 +22,15 @@ from visavis.api.app import create_app
 from visavis.bench.load import HOST
 from visavis.dispatch.types import JobNotRunning, WorkerInfo
 from visavis.session.sayable import Sayable
-from visavis.session.spec import FinishReason, HeldEvent, JobEvent, JobSpec, SessionCommand, Signal, SignalReply
+from visavis.session.signals import (
+    FinishReason,
+    HeldEvent,
+    JobEvent,
+    SessionCommand,
+    Signal,
+    SignalReply,
+)
+from visavis.session.spec import JobSpec
 from visavis.settings import Settings
 
 ROUTE: Final = "/v1/{project_id}/digital-human-chat/smart-chat-rooms/{room_id}/smart-chat-jobs/{job_id}/state"

@@ -23,16 +23,16 @@ from visavis.dispatch.types import (
     WorkersFailed,
 )
 from visavis.session.sayable import Sayable
-from visavis.session.spec import (
+from visavis.session.signals import (
     FinishedEvent,
     FinishReason,
     HeartbeatEvent,
     JobEvent,
-    JobSpec,
     SessionCommand,
     Signal,
     SignalReply,
 )
+from visavis.session.spec import JobSpec
 from visavis.settings import Settings
 
 EVENTS_WAITING = 1024

@@ -10,7 +10,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from visavis.session.sayable import Sayable
-from visavis.session.spec import FinishReason, JobEvent, JobSpec, SessionCommand, Signal, SignalReply
+from visavis.session.signals import FinishReason, JobEvent, SessionCommand, Signal, SignalReply
+from visavis.session.spec import JobSpec
 
 
 class Message(BaseModel):

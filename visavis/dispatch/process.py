@@ -35,7 +35,7 @@ from visavis.dispatch.messages import (
     Shutdown,
 )
 from visavis.dispatch.types import DispatchError, JobNotRunning, SignalRefused
-from visavis.session.spec import JobEvent, SignalReply
+from visavis.session.signals import JobEvent, SignalReply
 from visavis.settings import Settings
 
 PINGS_PER_TIMEOUT = 4

@@ -8,7 +8,8 @@ from typing import Protocol
 
 from visavis.errors import VisavisError
 from visavis.session.sayable import Sayable
-from visavis.session.spec import FinishReason, JobEvent, JobSpec, SessionCommand, Signal, SignalReply
+from visavis.session.signals import FinishReason, JobEvent, SessionCommand, Signal, SignalReply
+from visavis.session.spec import JobSpec
 
 
 class DispatchError(VisavisError):
@@ -29,7 +30,7 @@ class JobNotRunning(DispatchError):
 
 class SignalRefused(DispatchError):
     """The worker refused the offer, candidate or command; the message says why, and for a command of a third-party
-    driver ``code`` (:data:`visavis.session.spec.DriveRefusal`)."""
+    driver ``code`` (:data:`visavis.session.signals.DriveRefusal`)."""
 
     def __init__(self, reason: str, code: str = "") -> None:
         self.code = code

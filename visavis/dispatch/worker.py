@@ -47,15 +47,15 @@ from visavis.dispatch.messages import (
     Stop,
 )
 from visavis.errors import VisavisError
-from visavis.session.spec import (
+from visavis.session.signals import (
     FinishedEvent,
     FinishReason,
     HeartbeatEvent,
     HeldEvent,
     JobEvent,
-    JobSpec,
     SignalReply,
 )
+from visavis.session.spec import JobSpec
 from visavis.session.types import CommandRefused, HostFactory, SessionHost
 from visavis.settings import Settings
 

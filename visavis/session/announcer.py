@@ -9,7 +9,8 @@ from visavis.dialogue.types import Command
 from visavis.session import rtvi
 from visavis.session.microphone import Microphone
 from visavis.session.script import STAGE_RATE, TurnRecord, Utterance
-from visavis.session.spec import ChatState, FinishReason, JobSpec
+from visavis.session.signals import FinishReason
+from visavis.session.spec import ChatState, JobSpec
 from visavis.speech.types import Language
 
 _PUBLISHED: Final[dict[Language, str]] = {"zh": "CN", "en": "EN"}

@@ -29,7 +29,7 @@ from visavis.session.hearing import EmbeddedRecogniser
 from visavis.session.processors import AskFrame, ConversationListener, SayFrame, Script, StageSink
 from visavis.session.script import Utterance
 from visavis.session.services import EmbeddedSynthesiser, Ready, STTService, TTSService
-from visavis.session.spec import DriveCommand
+from visavis.session.signals import DriveCommand
 from visavis.session.stage import Stage
 from visavis.session.turns.detector import STOP_S, Detector
 from visavis.session.turns.endpoint import Endpointing

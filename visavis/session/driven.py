@@ -24,7 +24,7 @@ from visavis.session.driver import Driver, Piece
 from visavis.session.processors import ConversationListener, Script, SoundFrame
 from visavis.session.script import STAGE_RATE, TurnRecord, Utterance
 from visavis.session.services import language_of
-from visavis.session.spec import DriveCommand
+from visavis.session.signals import DriveCommand
 from visavis.session.turns.frames import HypothesisFrame
 from visavis.session.types import CommandRefused
 from visavis.speech.markup import Unsaid

@@ -25,7 +25,7 @@ from visavis.contract.drive import (
     SpeechRecognizedData,
 )
 from visavis.session.script import STAGE_RATE, TurnRecord
-from visavis.session.spec import ChatBegins, DriveCommand, DriveEvent
+from visavis.session.signals import ChatBegins, DriveCommand, DriveEvent
 from visavis.session.types import CommandRefused, Emit
 from visavis.speech.types import Language
 

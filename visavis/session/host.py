@@ -9,16 +9,16 @@ from visavis.rtc.errors import RtcError
 from visavis.session.engines import Engines
 from visavis.session.sayable import Sayable
 from visavis.session.session import Session
-from visavis.session.spec import (
+from visavis.session.signals import (
     CandidatesSignal,
     FinishReason,
-    JobSpec,
     LeaveSignal,
     OfferSignal,
     SessionCommand,
     Signal,
     SignalReply,
 )
+from visavis.session.spec import JobSpec
 from visavis.session.types import Emit, SignalRefusedBySession
 from visavis.settings import Settings
 

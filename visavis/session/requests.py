@@ -8,7 +8,8 @@ from typing import Any, Final, Protocol, get_args
 from visavis.session import rtvi
 from visavis.session.announcer import Announcer
 from visavis.session.microphone import Microphone
-from visavis.session.spec import ChatState, FinishReason, TalkMode
+from visavis.session.signals import FinishReason
+from visavis.session.spec import ChatState, TalkMode
 from visavis.speech.types import Language
 
 _LANGUAGES: Final[dict[str, Language | None]] = {"CN": "zh", "EN": "en", "AUTO": None}

@@ -22,15 +22,14 @@ from visavis.session.microphone import Microphone
 from visavis.session.recording import Recording, record
 from visavis.session.requests import Requests
 from visavis.session.script import TurnRecord, Utterance
-from visavis.session.spec import (
-    ChatState,
+from visavis.session.signals import (
     ChatStateEvent,
     FinishedEvent,
     FinishReason,
-    JobSpec,
     SessionCommand,
     TurnEvent,
 )
+from visavis.session.spec import ChatState, JobSpec
 from visavis.session.types import Emit
 from visavis.speech.types import Language
 

@@ -1,13 +1,12 @@
-"""What a worker must know to run a job, and what it tells about it. Plain JSON: it crosses process borders."""
+"""What a worker must know to run a job. Plain JSON: it crosses process borders."""
 
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from visavis.contract.drive import Notice
 from visavis.contract.robots import THIRD_PARTY_DRIVEN
 
 
@@ -21,18 +20,20 @@ class ChatState(IntEnum):
     FALLING_ASLEEP = 4
 
 
-class _Model(BaseModel):
+class Plain(BaseModel):
+    """Crosses process borders: JSON, without anything that is not declared."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class RtcUser(_Model):
+class RtcUser(Plain):
     """One user of the RTC room; what each type does is in the published table."""
 
     user_type: Literal["CAPTURE", "ANIMATION", "RENDER", "PLAYER", "INFERENCE_USER", "END_USER"]
     user_id: str
 
 
-class VoiceSpec(_Model):
+class VoiceSpec(Plain):
     """One entry of the room's voice list. ``language`` None: any language the voice speaks. ``lexicon``: path of a file that the
     worker can read, with the words that it reads in another way (``visavis.speech.lexicon``); empty: none."""
 
@@ -44,7 +45,7 @@ class VoiceSpec(_Model):
     lexicon: str = ""
 
 
-class VideoSpec(_Model):
+class VideoSpec(Plain):
     """The picture. RESIZE: the stage at width x height. CROP: width x height from (dx, dy) of a stage of 1080x1920 or 1920x1080.
 
     ``transparency``: as :data:`visavis.avatar.layout.Transparency`; with "side" the coded picture is twice as wide.
@@ -61,7 +62,7 @@ class VideoSpec(_Model):
     key: str = "#00B140"
 
 
-class BackgroundSpec(_Model):
+class BackgroundSpec(Plain):
     """GRADIENT (the default, when the room says nothing): soft light around ``color``; COLOR: #RRGGBB, flat; IMAGE: ``image``,
     the path of a picture file that the worker can read. ``rect``: where the picture lies (x, y, width, height, canvas pixels);
     None: it covers the stage."""
@@ -72,7 +73,7 @@ class BackgroundSpec(_Model):
     rect: tuple[int, int, int, int] | None = None
 
 
-class TextStyleSpec(_Model):
+class TextStyleSpec(Plain):
     """How letters look. Sizes in canvas pixels, colours #RRGGBB."""
 
     font: str | None = None
@@ -83,7 +84,7 @@ class TextStyleSpec(_Model):
     opacity: float = 1
 
 
-class LayerSpec(_Model):
+class LayerSpec(Plain):
     """One layer. Coordinates: pixels of a canvas of 1920x1080 (landscape) or 1080x1920 (portrait), whatever the picture's size.
 
     HUMAN without a size fills the stage. IMAGE and VIDEO: ``file`` is a path that the worker can read; a size that is missing
@@ -103,7 +104,7 @@ class LayerSpec(_Model):
     style: TextStyleSpec = TextStyleSpec()
 
 
-class SubtitleSpec(_Model):
+class SubtitleSpec(Plain):
     """Subtitles burnt into the picture; canvas pixels. ``x``, ``bottom``: the box's lower left corner."""
 
     x: float
@@ -113,7 +114,7 @@ class SubtitleSpec(_Model):
     style: TextStyleSpec = TextStyleSpec(stroke=3)
 
 
-class LlmSpec(_Model):
+class LlmSpec(Plain):
     """A language model behind HTTP. protocol "openai": ``url`` is the base URL or the .../chat/completions URL;
     "metastudio": the published third-party model callback (signed query)."""
 
@@ -130,7 +131,7 @@ class LlmSpec(_Model):
     trusted: bool = Field(default=False, description="the operator's own, which may be at this machine; never a user's")
 
 
-class VendorSpec(_Model):
+class VendorSpec(Plain):
     """An account with another vendor's service (app_type 0, 1, 2, 8); the fields of ``visavis.dialogue.vendors.types.Account``."""
 
     kind: Literal["aiui", "cbs", "spark", "mobvoi"]
@@ -143,7 +144,7 @@ class VendorSpec(_Model):
     model: str = ""
 
 
-class PacifySpec(_Model):
+class PacifySpec(Plain):
     """What soothes who waits for an answer in one language: ``general`` phrases, and those of an intent
     (the entry of the knowledge that the question is about, by its id, or "chat": none)."""
 
@@ -152,7 +153,7 @@ class PacifySpec(_Model):
     by_intent: dict[str, list[str]] = Field(default_factory=dict)
 
 
-class LibrarySpec(_Model):
+class LibrarySpec(Plain):
     """A knowledge library as a file that the worker can read. ``name``: what a person calls it. ``least``: likeness from which
     something is recalled, 0..1; ``count``: how much of it at most."""
 
@@ -162,7 +163,7 @@ class LibrarySpec(_Model):
     count: int = 5
 
 
-class PluginSpec(_Model):
+class PluginSpec(Plain):
     """A service that the role may ask, with the project's own key."""
 
     kind: Literal["WEATHER_QUERY", "WEB_SEARCH"]
@@ -170,7 +171,7 @@ class PluginSpec(_Model):
     api_key: str = Field(default="", repr=False)
 
 
-class McpServerSpec(_Model):
+class McpServerSpec(Plain):
     """Tools of the role: an http(s) address, or "stdio:NAME" of one that the settings name. ``headers``: credentials."""
 
     name: str
@@ -178,7 +179,7 @@ class McpServerSpec(_Model):
     headers: dict[str, str] = Field(default_factory=dict, repr=False)
 
 
-class SlotSpec(_Model):
+class SlotSpec(Plain):
     """A part of an instruction that the speaker fills. ``values``: by language, each value with the words that mean it;
     a language without values takes any words."""
 
@@ -187,7 +188,7 @@ class SlotSpec(_Model):
     values: dict[Literal["en", "zh"], dict[str, list[str]]] = Field(default_factory=dict)
 
 
-class InstructionSpec(_Model):
+class InstructionSpec(Plain):
     """Something that the role can be told to do: wordings, a line each, with slots as {name}; what it replies, by language."""
 
     name: str
@@ -197,7 +198,7 @@ class InstructionSpec(_Model):
     replies: dict[Literal["en", "zh"], str] = Field(default_factory=dict)
 
 
-class RoleSpec(_Model):
+class RoleSpec(Plain):
     """Who an interaction assistant (app_type 7) is. ``llm`` None: it thinks with no model, and says what is stored."""
 
     prompts: dict[Literal["en", "zh"], str] = Field(default_factory=dict)
@@ -208,7 +209,7 @@ class RoleSpec(_Model):
     instructions: list[InstructionSpec] = Field(default_factory=list)
 
 
-class RobotSpec(_Model):
+class RobotSpec(Plain):
     """Who answers. ``llm`` None: the stored answers, of ``knowledge`` (paths of files that the worker can read; none: what the
     settings name, else what is shipped). ``welcome``: said once, when the END_USER's media first flows."""
 
@@ -240,7 +241,7 @@ TalkMode = Literal["full_duplex", "half_duplex", "push_to_talk", "tap_to_talk"]
 """Who may speak when (``docs/turn-taking.md``)."""
 
 
-class TurnTakingSpec(_Model):
+class TurnTakingSpec(Plain):
     """How people and the digital human take turns. ``wake_words``: phrases of which one must be heard to wake it; none: any speech
     wakes it. ``echo``: whether its own voice is taken out of what the microphone brings; auto: where the client says that it
     does not do so itself."""
@@ -250,7 +251,7 @@ class TurnTakingSpec(_Model):
     echo: Literal["auto", "on", "loud", "off"] = "auto"
 
 
-class IceServer(_Model):
+class IceServer(Plain):
     """A STUN or TURN server for the room's peers."""
 
     urls: list[str]
@@ -258,7 +259,7 @@ class IceServer(_Model):
     credential: str | None = Field(default=None, repr=False)
 
 
-class JobSpec(_Model):
+class JobSpec(Plain):
     """Everything a worker needs to run one job."""
 
     job_id: str
@@ -292,164 +293,3 @@ class JobSpec(_Model):
     record_audio: bool = Field(
         default=False, description="record both sides' sound into the settings' recordings folder"
     )
-
-
-# --- requests to a running job -------------------------------------------------------------------
-
-
-class Candidate(_Model):
-    """One trickled ICE candidate; empty text ends them."""
-
-    candidate: str
-    sdp_mid: str | None = None
-    sdp_mline_index: int | None = None
-
-
-class OfferSignal(_Model):
-    """An SDP offer of END_USER (SmallWebRTC) or PLAYER (WHEP). ``pc_id`` set: renegotiate that peer."""
-
-    kind: Literal["offer"] = "offer"
-    user: RtcUser
-    sdp: str
-    pc_id: str | None = None
-    restart_pc: bool = False
-
-
-class CandidatesSignal(_Model):
-    """More candidates of a peer."""
-
-    kind: Literal["candidates"] = "candidates"
-    user: RtcUser
-    pc_id: str
-    candidates: list[Candidate]
-
-
-class LeaveSignal(_Model):
-    """A peer says good-bye."""
-
-    kind: Literal["leave"] = "leave"
-    user: RtcUser
-    pc_id: str
-
-
-Signal = Annotated[OfferSignal | CandidatesSignal | LeaveSignal, Field(discriminator="kind")]
-
-
-class SignalReply(_Model):
-    """``sdp`` is the answer, of an offer."""
-
-    pc_id: str
-    sdp: str | None = None
-
-
-class DriveCommand(_Model):
-    """What the third party that drives a job (app_type 5) wants, and that it comes (open) or goes (close).
-
-    ``seq``: 1.. within a stream, 0: all there is. ``audio``: base64 of mono 16-bit little-endian PCM at ``sample_rate``;
-    ``text`` with it is what is said, for subtitles.
-    """
-
-    kind: Literal["open", "close", "text", "audio", "interrupt"]
-    chat_id: str = ""
-    seq: int = 0
-    is_last: bool = True
-    text: str = ""
-    audio: str = Field(default="", repr=False)
-    sample_rate: int = 0
-
-
-DriveRefusal = Literal["not_driven", "unknown_chat", "old_chat", "seq", "rate", "full", "stalled", "cut"]
-"""Why a :class:`DriveCommand` was not taken. stalled: more of a stream of which a frame was refused as full;
-cut: more of a stream that was interrupted, which nobody is to be told."""
-
-
-class SessionCommand(_Model):
-    """interrupt: stop speaking; wake / sleep; say: speak ``text``; ask: answer ``text`` as if it had been asked aloud;
-    drive: see ``drive``."""
-
-    kind: Literal["interrupt", "wake", "sleep", "say", "ask", "drive"]
-    text: str = ""
-    drive: DriveCommand | None = None
-
-
-# --- what a running job tells ---------------------------------------------------------------------
-
-FinishReason = Literal["NORMAL", "MUTE_TIMEOUT", "CANCELED", "FAILED"]
-
-
-class HeldEvent(_Model):
-    """A worker holds the job (WAITING -> PROCESSING)."""
-
-    kind: Literal["held"] = "held"
-    job_id: str
-    worker: str
-
-
-class HeartbeatEvent(_Model):
-    """Sent every few seconds while the job runs. ``stats``: counters of the session (frames, late_frames, viewers...)."""
-
-    kind: Literal["heartbeat"] = "heartbeat"
-    job_id: str
-    stats: dict[str, float] = Field(default_factory=dict)
-
-
-class ChatStateEvent(_Model):
-    """The chat state changed."""
-
-    kind: Literal["chat_state"] = "chat_state"
-    job_id: str
-    chat_state: ChatState
-
-
-class TurnEvent(_Model):
-    """One question and answer with its latency split, seconds since the person's speech ended.
-
-    stages, in order: endpoint (the detector noticed silence), recognise (text), turn (the turn was over), answer (first sentence),
-    speak (first sound made), play (first sample out).
-
-    ``citations``: what was said is taken from there (libraries, documents, addresses). ``refused``: the question audit did not let the
-    question through; then ``heard`` is empty.
-    """
-
-    kind: Literal["turn"] = "turn"
-    job_id: str
-    chat_id: str
-    heard: str
-    answered: str
-    language: str
-    interrupted: bool = False
-    stages: dict[str, float] = Field(default_factory=dict)
-    citations: list[str] = Field(default_factory=list)
-    refused: bool = False
-
-
-class ChatBegins(_Model):
-    """START_CHAT of this id is to be told; the rest of that frame is the connection's."""
-
-    command: Literal["START_CHAT"] = "START_CHAT"
-    job_id: str
-    chat_id: str
-
-
-class DriveEvent(_Model):
-    """Something that the third party who drives the job is told; of no use while it is not there."""
-
-    kind: Literal["drive"] = "drive"
-    job_id: str
-    told: Annotated[ChatBegins | Notice, Field(discriminator="command")]
-
-
-class FinishedEvent(_Model):
-    """The job is over and nothing of it lives on in its worker."""
-
-    kind: Literal["finished"] = "finished"
-    job_id: str
-    reason: FinishReason
-    error_code: str = ""
-    error_msg: str = ""
-
-
-JobEvent = Annotated[
-    HeldEvent | HeartbeatEvent | ChatStateEvent | TurnEvent | DriveEvent | FinishedEvent,
-    Field(discriminator="kind"),
-]

@@ -11,7 +11,15 @@ from typing import Protocol
 
 from visavis.errors import VisavisError
 from visavis.session.sayable import Sayable
-from visavis.session.spec import DriveRefusal, FinishReason, JobEvent, JobSpec, SessionCommand, Signal, SignalReply
+from visavis.session.signals import (
+    DriveRefusal,
+    FinishReason,
+    JobEvent,
+    SessionCommand,
+    Signal,
+    SignalReply,
+)
+from visavis.session.spec import JobSpec
 from visavis.settings import Settings
 
 

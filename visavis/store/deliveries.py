@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Row, case, delete, func, insert, select, u
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from visavis.contract.jobs import ACTIVE_STATES
-from visavis.session.spec import TurnEvent
+from visavis.session.signals import TurnEvent
 from visavis.store.database import Database
 from visavis.store.tables import deliveries, jobs, turns
 
@@ -59,7 +59,7 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class StoredTurn:
-    """One question and answer, as :class:`~visavis.session.spec.TurnEvent` told it."""
+    """One question and answer, as :class:`~visavis.session.signals.TurnEvent` told it."""
 
     chat_id: str
     at: float

@@ -16,7 +16,7 @@ from visavis.contract import drive
 from visavis.contract.drive import DriveError
 from visavis.contract.errors import ApiError, ErrorCode
 from visavis.dispatch.types import DispatchError, JobNotRunning, SignalRefused
-from visavis.session.spec import (
+from visavis.session.signals import (
     ChatBegins,
     ChatStateEvent,
     DriveCommand,
@@ -56,7 +56,7 @@ _REFUSALS: Final = {
     "rate": ErrorCode.INVALID_PARAMETER,
     "full": ErrorCode.TOO_FREQUENT,
 }
-"""What a driver is told of a session's refusals (:data:`visavis.session.spec.DriveRefusal`); of the others nothing."""
+"""What a driver is told of a session's refusals (:data:`visavis.session.signals.DriveRefusal`); of the others nothing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from visavis.api.services.driving import Drivers
 from visavis.api.services.jobs import JobService
 from visavis.api.services.reporting import Reports
 from visavis.dispatch.types import Dispatcher
-from visavis.session.spec import (
+from visavis.session.signals import (
     ChatStateEvent,
     DriveEvent,
     FinishedEvent,

@@ -23,7 +23,8 @@ from visavis.contract.rooms import room_defaults
 from visavis.contract.smart_chat_jobs import StartJob, parse_extend_param
 from visavis.dispatch.types import Dispatcher, JobNotRunning, NoCapacity, SignalRefused
 from visavis.rtc.ice import ice_servers
-from visavis.session.spec import IceServer, JobSpec, RtcUser, SessionCommand, VideoSpec
+from visavis.session.signals import SessionCommand
+from visavis.session.spec import IceServer, JobSpec, RtcUser, VideoSpec
 from visavis.settings import Settings
 from visavis.store import identity, rooms
 from visavis.store import jobs as store

@@ -17,7 +17,8 @@ from visavis import log
 from visavis.api.metrics import Metrics
 from visavis.api.services.reporting_content import MOST_TURNS, TYPES, object_key, report
 from visavis.errors import VisavisError
-from visavis.session.spec import JobSpec, TurnEvent
+from visavis.session.signals import TurnEvent
+from visavis.session.spec import JobSpec
 from visavis.settings import Settings
 from visavis.store import audit, buckets, deliveries, jobs, records
 from visavis.store.database import Database
