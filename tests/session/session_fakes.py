@@ -9,9 +9,14 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from visavis.dialogue.types import Sentence, Turn
+from visavis.media.h264 import H264Encoder
+from visavis.media.opus import OpusEncoder
 from visavis.media.types import EncodedAudio, EncodedFrame
+from visavis.motion.director import Director
 from visavis.motion.frame import MotionFrame
+from visavis.session.easel import Easel
 from visavis.session.script import TurnRecord, Utterance
+from visavis.session.stage import Stage, StageListener
 from visavis.speech.types import PhonemeTiming, SpeechChunk, Transcript, VoiceSettings
 
 NORMAL = VoiceSettings()
@@ -191,3 +196,14 @@ class FakeDialogue:
 
     async def aclose(self) -> None:
         self.closed = True
+
+
+def small_stage(listener: StageListener, outlet: FakeOutlet) -> Stage:
+    """A stage of 64x48 pixels with the real encoders, which moves in the same way each time."""
+    return Stage(
+        director=Director(np.random.default_rng(5)),
+        easel=Easel(FakeRenderer(), H264Encoder(64, 48), outlet),
+        audio=OpusEncoder(),
+        outlet=outlet,
+        listener=listener,
+    )

@@ -10,18 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from session_fakes import FakeDialogue, FakeOutlet, FakeRecogniser, FakeRenderer, FakeSynthesiser, Listener
+from session_fakes import FakeDialogue, FakeOutlet, FakeRecogniser, FakeSynthesiser, Listener, small_stage
 
 from visavis.errors import VisavisError
-from visavis.media.h264 import H264Encoder
-from visavis.media.opus import OpusEncoder
-from visavis.motion.director import Director
 from visavis.session.conversation import Conversation, Parts
-from visavis.session.easel import Easel
 from visavis.session.hearing import EmbeddedRecogniser
 from visavis.session.services import EmbeddedSynthesiser, STTService, TTSService, load_service
 from visavis.session.spec import VoiceSpec
-from visavis.session.stage import Stage
 from visavis.settings import Settings
 from visavis.speech.silero import SileroModel
 
@@ -44,13 +39,7 @@ class Talk:
         self.recogniser, self.dialogue, self.synthesiser = recogniser, dialogue, synthesiser
         self.listener, self.outlet = Listener(), FakeOutlet()
         self.journal = self.listener.heard_journal
-        self.stage = Stage(
-            director=Director(np.random.default_rng(5)),
-            easel=Easel(FakeRenderer(), H264Encoder(64, 48), self.outlet),
-            audio=OpusEncoder(),
-            outlet=self.outlet,
-            listener=self.listener,
-        )
+        self.stage = small_stage(self.listener, self.outlet)
         self.conversation = Conversation(
             Parts(
                 SileroModel(Settings().models_dir).activity(),

@@ -10,16 +10,11 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from session_fakes import FakeOutlet, FakeRenderer, Listener
+from session_fakes import FakeOutlet, Listener, small_stage
 
-from visavis.media.h264 import H264Encoder
-from visavis.media.opus import OpusEncoder
-from visavis.motion.director import Director
 from visavis.session import recording
-from visavis.session.easel import Easel
 from visavis.session.recording import RATE, Recording
 from visavis.session.script import Utterance
-from visavis.session.stage import Stage
 
 CHUNK = RATE * 40 // 1000
 TICK = 960
@@ -216,13 +211,7 @@ def test_what_was_recorded_before_a_kill_can_be_played(tmp_path: Path) -> None:
 
 async def test_the_stage_tells_what_sounds_and_where(tmp_path: Path) -> None:
     outlet, listener = FakeOutlet(), Listener()
-    stage = Stage(
-        director=Director(np.random.default_rng(5)),
-        easel=Easel(FakeRenderer(), H264Encoder(64, 48), outlet),
-        audio=OpusEncoder(),
-        outlet=outlet,
-        listener=listener,
-    )
+    stage = small_stage(listener, outlet)
     told: list[tuple[np.ndarray, int]] = []
     stage.on_sound = lambda pcm, position: told.append((pcm.copy(), position))
     said = tone(300, 0.1, 48_000)

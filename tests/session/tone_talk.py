@@ -7,18 +7,13 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import numpy as np
-from session_fakes import FakeDialogue, FakeOutlet, FakeRenderer, FakeSynthesiser, Listener
+from session_fakes import FakeDialogue, FakeOutlet, FakeSynthesiser, Listener, small_stage
 
 from visavis.dialogue.types import Dialogue
-from visavis.media.h264 import H264Encoder
-from visavis.media.opus import OpusEncoder
-from visavis.motion.director import Director
 from visavis.session.conversation import Conversation, Parts
-from visavis.session.easel import Easel
 from visavis.session.hearing import EmbeddedRecogniser
 from visavis.session.services import EmbeddedSynthesiser
 from visavis.session.spec import VoiceSpec
-from visavis.session.stage import Stage
 from visavis.session.turns.melody import Melody
 from visavis.speech.types import Language, Recogniser, Transcript, VoiceActivity
 
@@ -140,13 +135,7 @@ class ToneTalk:
         self.recogniser, self.dialogue, self.synthesiser = recogniser, dialogue, synthesiser
         self.listener, self.outlet = Listener(), FakeOutlet()
         self.journal = self.listener.heard_journal
-        self.stage = Stage(
-            director=Director(np.random.default_rng(5)),
-            easel=Easel(FakeRenderer(), H264Encoder(64, 48), self.outlet),
-            audio=OpusEncoder(),
-            outlet=self.outlet,
-            listener=self.listener,
-        )
+        self.stage = small_stage(self.listener, self.outlet)
         self.sounded: list[tuple[int, float]] = []
         self.stage.on_sound = lambda block, position: self.sounded.append((position, float(np.abs(block).max())))
         self.conversation = Conversation(

@@ -104,9 +104,10 @@ class EmbeddedActivity(VADAnalyzer):
         pcm = np.frombuffer(buffer, np.int16)
         probability = self._activity.probability(pcm)
         self._levels.append(float(np.sqrt(np.square(pcm.astype(np.float32)).mean())))
-        # A recurrent detector drifts on music and long noise: in clear quiet it begins anew.
+        # A recurrent detector drifts on music and long noise: in clear quiet it begins anew; not in a pause between two words,
+        # where it would miss a faint beginning of the next.
         self._quiet_frames = self._quiet_frames + 1 if probability < QUIET_PROBABILITY else 0
-        if self._quiet_frames == QUIET_FRAMES:
+        if self._quiet_frames >= QUIET_FRAMES and self._vad_state == VADState.QUIET:
             self._activity.reset()
             self._quiet_frames = 0
         if self.level < self.faintest:
