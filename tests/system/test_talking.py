@@ -117,6 +117,7 @@ async def test_speaking_over_it_silences_it(cloud: Cloud) -> None:
             "because this sentence simply does not want to come to an end, however long you listen to it.",
         )
         await visitor.until("bot-started-speaking")
+        await visitor.until("bot-tts-text", lambda word: word["text"].startswith("speak"))  # something was heard of it
         pcm, rate = recorded("en.wav")
         await visitor.client.speak(pcm, rate)
         cut = await visitor.until("bot-interruption")

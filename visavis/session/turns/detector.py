@@ -67,6 +67,7 @@ class EmbeddedActivity(VADAnalyzer):
             sample_rate=activity.sample_rate, params=VADParams(start_secs=START_S, stop_secs=STOP_S, min_volume=0.0)
         )
         self._activity = activity
+        self._vad_state = VADState.QUIET  # the base knows it only once it is told the rate
         self._quiet_frames = 0
         self._alike_frames = 0  # in a row
         self.alike = self.params.confidence
